@@ -1,0 +1,1 @@
+"""What makes and judges streams: encoder, exact twin, quantiser, suites and verification."""
