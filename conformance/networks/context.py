@@ -99,7 +99,7 @@ class ContextModel(nn.Module):
         return self.run(psi, _map_size(residual), lambda phase, mean: parts[phase] + mean)
 
     def encode(self, y: Tensor, psi: Tensor, quantise: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """Encoder side: ``quantise(phase, difference)`` returns the dequantised difference ``[N, C, hh, hw]``.
+        """Encoder side: ``quantise(phase, difference)`` returns the dequantised difference.
 
         It sees positions beyond the latent too (difference minus mean there) and must return 0 at them.
         """

@@ -1,7 +1,6 @@
 """Hyper-encoder, hyper-decoder and hyper scale decoder (``[N, C, H, W]``).
 
-``plane`` is 2 for the secondary component, whose grids are those of the half-size chroma plane, else 1:
-sizes are always given in luma samples.
+The grids of both components coincide, so one definition serves both; sizes are in luma samples.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ ACTIVATION_MIN, ACTIVATION_MAX = -128, 127
 
 
 class HyperEncoder(nn.Module):
-    """Latent ``[C, ceil(h/16), ceil(w/16)]`` to the unrounded hyper-latent ``[C, ceil(h/64), ceil(w/64)]``."""
+    """Latent ``[C, ceil(h/16), ceil(w/16)]`` to the unrounded hyper-latent, a quarter of its sides."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ def pattern(name: str, count: int) -> Tensor:
 
 
 def synthetic_tensor(name: str, shape: tuple[int, ...]) -> Tensor:
-    """float64 tensor for a parameter called ``name``: scaled by its fan-in, near 1 for norms and temperatures."""
+    """float64 tensor for a parameter called ``name``, scaled by its fan-in; near 1 for norm weights."""
     value = pattern(name, math.prod(shape)).double().reshape(shape) / MODULUS - 0.5
     if name.endswith("temperature"):
         return 1 + value
@@ -34,7 +34,7 @@ def synthetic_tensor(name: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def synthetic_integer_tensor(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Tensor of the integer hyper scale decoder: weights over all of int8, biases over 16 bits, shifts 8 to 12."""
+    """Tensor of the integer scale decoder: int8 weights, biases over 16 bits, shifts 8 to 12."""
     if name.endswith("per_channel_shifts"):
         return ((torch.arange(math.prod(shape)) % 5) + 8).to(dtype).reshape(shape)
     if dtype == torch.bool:
