@@ -198,7 +198,8 @@ class EntropyEngine(Protocol):
         :param delta_beta: -2048..2047.
         :param quality_map: ``int[h, w]`` in -8..8, or ``None``.
         :return: ``int32[C, h, w]``, units of 1/128 level.
-        :raises CodestreamSyntaxError: the sum of the addends to ``base`` leaves -8192..8191.
+        :raises ValueError: an argument is out of range; in range, what is added to ``base`` stays
+            inside -8192..8191 by construction.
         """
         ...
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
