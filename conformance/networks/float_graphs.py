@@ -3,8 +3,8 @@
 Names of graph inputs and outputs, the same in every integer model:
 
 * hyper-decoder: ``z_hat`` -> ``psi``
-* context model, phase s: ``psi``, ``residual`` and ``y_hat.0`` .. ``y_hat.<s-1>`` -> ``mu`` and ``y_hat``
-* chroma latent: ``psi``, ``residual`` -> ``y_hat``, the same for each phase
+* context model, phase s: ``psi`` (its block) and ``y_hat.0`` .. ``y_hat.<s-1>`` -> ``mu``
+* sum, phase s: ``mu`` (in chroma the block of psi itself) and ``residual`` -> ``y_hat``
 * synthesis: ``y_hat`` (primary) or ``y_hat.Y`` and ``y_hat.UV`` (secondary) -> ``signal``
 
 The signal is the network's output before the output map, cut to the tile: planes ``[1 or 2, h, w]`` in which
@@ -145,13 +145,11 @@ def hyper_decoder_graph(module: HyperDecoder) -> FloatGraph:
 
 
 def context_graph(module: ContextPhase, phase: int) -> FloatGraph:
-    """One phase of the context model, the addition of the residual included."""
+    """The mean of one phase."""
     b = _Builder(f"mcm.{phase}")
     fusion = module.fusion_pred_net
     channels = fusion.conv3.out_channels
-    psi = b.graph.input("psi", channels)
-    residual = b.graph.input("residual", channels)
-    x = psi
+    x = psi = b.graph.input("psi", channels)
     if phase:
         earlier = [b.graph.input(f"y_hat.{index}", channels) for index in range(phase)]
         context = b.graph.concat("context", *earlier) if phase > 1 else earlier[0]
@@ -159,8 +157,7 @@ def context_graph(module: ContextPhase, phase: int) -> FloatGraph:
         x = b.graph.concat("fusion", context, psi)
     x = b.graph.relu("relu.1", b.conv("fusion.conv1", x, fusion.conv1))
     x = b.graph.relu("relu.2", b.conv("fusion.conv2", x, fusion.conv2))
-    mean = b.conv("mu", x, fusion.conv3)
-    b.graph.output(mean, b.graph.add("y_hat", mean, residual))
+    b.graph.output(b.conv("mu", x, fusion.conv3))
     return b.graph
 
 
@@ -169,11 +166,11 @@ def context_graphs(module: ContextModel) -> list[FloatGraph]:
     return [context_graph(network, phase) for phase, network in enumerate(module.MCM)]
 
 
-def chroma_latent_graph(channels: int) -> FloatGraph:
-    """Chroma has no context: its mean is psi itself. One phase."""
-    graph = FloatGraph("mean")
-    psi, residual = graph.input("psi", channels), graph.input("residual", channels)
-    graph.output(graph.add("y_hat", psi, residual))
+def sum_graph(channels: int, phase: int) -> FloatGraph:
+    """Latent of one phase: mean plus residual."""
+    graph = FloatGraph(f"sum.{phase}")
+    mean, residual = graph.input("mu", channels), graph.input("residual", channels)
+    graph.output(graph.add("y_hat", mean, residual))
     return graph
 
 
