@@ -105,7 +105,7 @@ class Node:
 
     Attributes come out complete (defaults filled in), tensors as private read-only C-contiguous arrays.
 
-    :param lo, hi: clip range of the output, an int or one per channel; ``None`` for operations that move values.
+    :param lo, hi: clip range of the output, an int or one per channel; ``None`` where values only move.
     :param fraction: as for :class:`GraphInput`.
     """
 
@@ -171,7 +171,8 @@ class Graph:
             )
         channels: dict[str, int] = {}
         clips: dict[str, tuple[Int32Array, Int32Array]] = {}
-        for item in (*self.inputs, *self.nodes):
+        items: tuple[GraphInput | Node, ...] = (*self.inputs, *self.nodes)
+        for item in items:
             if item.name in channels:
                 raise ModelError(f"two tensors are named '{item.name}'")
             if isinstance(item, GraphInput):
@@ -232,7 +233,8 @@ class Graph:
     def check_inputs(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
         """Refuse inputs that are not what the graph was proved for.
 
-        :raises ValueError: missing or surplus names, dtype other than int16, shape, or a value outside ``lo..hi``.
+        :raises ValueError: missing or surplus names, a dtype other than int16, a wrong shape, or a value
+            outside ``lo..hi``.
         """
         names = [item.name for item in self.inputs]
         if sorted(inputs) != sorted(names):

@@ -1,0 +1,69 @@
+"""Rounding, clipping and the operations that look at one position at a time (AN-ROUND, AN-ADD, AN-MUL, AN-LUT)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refdec.integer.golden.bounds import Int64Array, Watch
+from refdec.integer.graph import Node
+from refdec.integer.nodes import IntArray
+
+
+def per_channel(values: IntArray) -> Int64Array:
+    """``[C]`` as int64 ``[C, 1, 1]``."""
+    return values.astype(np.int64)[:, None, None]
+
+
+def clip(values: Int64Array, lo: Int64Array, hi: Int64Array) -> Int64Array:
+    """AN-CLIP: to ``lo..hi`` of each channel."""
+    return np.minimum(np.maximum(values, per_channel(lo)), per_channel(hi))
+
+
+def round_shift(values: Int64Array, shift: IntArray, rounding: str, watch: Watch) -> Int64Array:
+    """AN-ROUND: divide by ``2^shift`` of each channel, halves up or down to the floor."""
+    s = per_channel(shift)
+    if rounding == "half_up":
+        values = np.where(s > 0, values + (np.int64(1) << np.maximum(s - 1, 0)), values)
+        watch.rounded(values)
+    return values >> s
+
+
+def finish(
+    values: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch, rounding: str | None = None
+) -> Int64Array:
+    """The common end of every accumulating operation: leaky slope, rounding shift, clip."""
+    watch.complete(values)
+    leaky = node.attributes.get("leaky")
+    if leaky is not None:
+        values = np.where(values < 0, (values * leaky["numerator"]) >> leaky["shift"], values)
+    rounded = round_shift(values, node.tensors["shift"], rounding or node.attributes["rounding"], watch)
+    return clip(rounded, lo, hi)
+
+
+def add(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
+    """AN-ADD: align both, add, shift back."""
+    left = a << per_channel(node.tensors["shift_a"])
+    right = b << per_channel(node.tensors["shift_b"])
+    watch.partial(left)
+    watch.partial(right)
+    return finish(left + right, node, lo, hi, watch)
+
+
+def mul(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
+    """AN-MUL: product, shift back."""
+    return finish(a * b, node, lo, hi, watch)
+
+
+def lut(a: Int64Array, table: IntArray) -> Int64Array:
+    """AN-LUT: one table for all channels."""
+    return table.astype(np.int64)[a + 32768]
+
+
+def pixel_shuffle(a: Int64Array, r: int) -> Int64Array:
+    """AN-SHUFFLE: r * r channels become r x r samples."""
+    c, h, w = a.shape
+    out = np.empty((c // (r * r), h * r, w * r), np.int64)
+    for dy in range(r):
+        for dx in range(r):
+            out[:, dy::r, dx::r] = a[dy * r + dx :: r * r]
+    return out
