@@ -9,7 +9,7 @@ Tensors are ``[C, H, W]`` without a batch axis. A node's output carries the node
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -366,39 +366,3 @@ def _channel_attention(qkv: torch.Tensor, temperature: torch.Tensor) -> torch.Te
     q, k, v = (t.reshape(heads, c // heads, -1) for t in qkv.split(c))
     scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(1, 2) * temperature[:, None, None]
     return (scores.softmax(-1) @ v).reshape(c, *qkv.shape[1:])
-
-
-@dataclass
-class ChannelRange:
-    """What was seen in one tensor, per channel: smallest, largest, mean square, and number of positions."""
-
-    lo: np.ndarray
-    hi: np.ndarray
-    square: np.ndarray
-    count: int
-
-    def update(self, other: ChannelRange) -> None:
-        self.lo = np.minimum(self.lo, other.lo)
-        self.hi = np.maximum(self.hi, other.hi)
-        total = self.count + other.count
-        self.square = (self.square * self.count + other.square * other.count) / total
-        self.count = total
-
-
-def record_ranges(
-    graph: FloatGraph, inputs: Iterable[tuple[Mapping[str, np.ndarray], tuple[int, int] | None]]
-) -> dict[str, ChannelRange]:
-    """Per-channel ranges of every tensor of ``graph`` over (inputs, size) pairs."""
-    ranges: dict[str, ChannelRange] = {}
-
-    def observe(name: str, value: np.ndarray) -> None:
-        flat = value.reshape(value.shape[0], -1).astype(np.float64)
-        seen = ChannelRange(flat.min(1), flat.max(1), (flat * flat).mean(1), flat.shape[1])
-        if name in ranges:
-            ranges[name].update(seen)
-        else:
-            ranges[name] = seen
-
-    for values, size in inputs:
-        graph.run(values, size, observe=observe)
-    return ranges

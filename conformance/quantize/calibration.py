@@ -1,0 +1,77 @@
+"""What calibration inputs say about every tensor of a float graph: ranges with their tails, and moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.quantize.float_graph import FloatGraph
+
+#: calibration inputs: values by input name, and the luma size for ``crop`` (``None`` if there is no crop)
+Sample = tuple[Mapping[str, np.ndarray], "tuple[int, int] | None"]
+
+_KEPT = 512
+
+
+@dataclass
+class ChannelStatistics:
+    """One tensor, per channel (float64 ``[C]``), over ``count`` positions.
+
+    ``lowest`` and ``highest`` keep the extreme values seen (``[C, n]``, most extreme first), so that a range
+    may leave out a stated share of the positions.
+    """
+
+    lowest: np.ndarray
+    highest: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, value: np.ndarray) -> ChannelStatistics:
+        """Statistics of one ``[C, H, W]`` tensor."""
+        flat = np.asarray(value, np.float64).reshape(value.shape[0], -1)
+        return cls(_extreme(flat, -1), _extreme(flat, 1), flat.mean(1), (flat * flat).mean(1), flat.shape[1])
+
+    def add(self, other: ChannelStatistics) -> None:
+        total = self.count + other.count
+        self.lowest = _extreme(np.concatenate([self.lowest, other.lowest], 1), -1)
+        self.highest = _extreme(np.concatenate([self.highest, other.highest], 1), 1)
+        self.mean = (self.mean * self.count + other.mean * other.count) / total
+        self.square = (self.square * self.count + other.square * other.count) / total
+        self.count = total
+
+    def range(self, tail: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """(lo, hi) per channel that at most a share ``tail`` of the positions exceeds on each side."""
+        skip = min(int(tail * self.count), self.highest.shape[1] - 1)
+        return self.lowest[:, skip], self.highest[:, skip]
+
+    @property
+    def variance(self) -> np.ndarray:
+        return np.maximum(self.square - self.mean**2, 0.0)
+
+
+def _extreme(flat: np.ndarray, sign: int) -> np.ndarray:
+    """The up to ``_KEPT`` largest (sign 1) or smallest (-1) values of each row, most extreme first."""
+    signed = -sign * flat
+    if signed.shape[1] > _KEPT:
+        signed = np.partition(signed, _KEPT - 1, axis=1)[:, :_KEPT]
+    return -sign * np.sort(signed, axis=1)
+
+
+def collect(graph: FloatGraph, samples: Sequence[Sample]) -> dict[str, ChannelStatistics]:
+    """Statistics of every input and node output of ``graph`` over ``samples`` (float32 execution)."""
+    seen: dict[str, ChannelStatistics] = {}
+
+    def observe(name: str, value: np.ndarray) -> None:
+        found = ChannelStatistics.of(value)
+        if name in seen:
+            seen[name].add(found)
+        else:
+            seen[name] = found
+
+    for values, size in samples:
+        graph.run(values, size, observe=observe)
+    return seen
