@@ -33,7 +33,7 @@ Int32Array = npt.NDArray[np.int32]
 Shape = tuple[int, int, int]
 
 
-def _per_channel(owner: str, key: str, value: object, low: int, high: int) -> int | tuple[int, ...]:
+def _per_channel(owner: str, key: str, value: Any, low: int, high: int) -> int | tuple[int, ...]:
     if isinstance(value, np.ndarray) and value.ndim <= 1 and value.dtype.kind in "iu":
         value = value.tolist()
     values = value if isinstance(value, (list, tuple)) else [value]

@@ -17,8 +17,13 @@ LATENT_STRIDE = 16
 
 @dataclass(frozen=True)
 class ScaleLayer:
-    """Tensors of one layer: weight int8 ``[out, in, k, k]``, bias int32 ``[out]``, shift 0..31 with ``out``
-    entries of any shape and integer dtype (the official ``per_channel_shifts`` are int8 ``[1, out, 1, 1]``)."""
+    """Tensors of one layer.
+
+    :param weight: int8 ``[out, in, k, k]``.
+    :param bias: int32 ``[out]``.
+    :param shift: 0..31, ``out`` entries of any shape and integer dtype (the official
+        ``per_channel_shifts`` are int8 ``[1, out, 1, 1]``).
+    """
 
     weight: IntArray
     bias: IntArray

@@ -18,7 +18,7 @@ conv               groups, stride (1 or 2),   weight: int8|int16 [out, in/groups
                                               ``out = clip(round(acc, shift[c]))``.
 transposed_conv    rounding, leaky            weight: int8|int16 [in, out, k, k], k 3 or 4; bias, shift and
                                               epilogue as conv. Stride 2, padding 1, n -> 2n: at
-                                              ``[o, 2y - 1 + ky, 2x - 1 + kx]`` add ``w[i, o, ky, kx] a[i, y, x]``.
+                                              ``[o, 2y-1+ky, 2x-1+kx]`` add ``w[i, o, ky, kx] a[i, y, x]``.
 clip               -                          ``clip(a)``: ReLU and ReLU6.
 abs                -                          ``clip(|a|)``.
 add                rounding                   shift_a, shift_b, shift: uint8 [C].
@@ -26,8 +26,8 @@ add                rounding                   shift_a, shift_b, shift: uint8 [C]
 mul                rounding                   shift: uint8 [C]. ``clip(round(a * b, shift))``.
 lut                -                          table: int16 [65536]. ``clip(table[a + 32768])``.
 pixel_shuffle      factor r                   ``out[c, r y + dy, r x + dx] = a[c r r + dy r + dx, y, x]``.
-crop               divisor d                  first ``ceil(h / d)`` rows and ``ceil(w / d)`` columns of the luma
-                                              size ``(h, w)`` given to ``run``.
+crop               divisor d                  first ``ceil(h / d)`` rows, ``ceil(w / d)`` columns; ``(h, w)``
+                                              is the luma size given to ``run``.
 concat             -                          channels of all inputs in order.
 slice              start, stop                channels ``start .. stop - 1``.
 layer_norm         epsilon (integer)          weight: int16 [C], bias: int32 [C], shift: uint8 [C]; see below.
@@ -45,17 +45,18 @@ per channel). ``pixel_shuffle``, ``crop``, ``concat`` and ``slice`` move values 
 ``out = clip(round_half_up(n * weight + bias, shift))``, shift 0..47, 64-bit product.
 So ``bias`` has 14 fraction bits more than ``weight``. C <= 512.
 
-``channel_attention``: channel ``i`` of head ``h`` has the rows q_i, k_i, v_i over all N = H * W positions, at
-most 2^23. ``G_ij = sum q_i k_j``, ``A_i = sum q_i^2``, ``B_j = sum k_j^2``. For a sum ``A > 0``, ``e(A)`` is the
-integer with ``2^50 <= A * 4^e < 2^52`` and ``norm(A) = isqrt(A * 4^e)`` (of the floor where ``e < 0``).
-``g = floor(G_ij * 2^(e(A_i) + e(B_j)))``, ``u = floor(g / norm(A_i))``, and the cosine with 24 fraction bits is
-``r = floor((u * 2^24 + (norm(B_j) >> 1)) / norm(B_j))``, or 0 if A_i or B_j is 0. ``L_ij = r * temperature[h]``
-with ``temperature = nearest(2^16 * log2(e) * t)``, magnitude at most 2^24.
+``channel_attention``: channel ``i`` of head ``h`` has the rows q_i, k_i, v_i over all N = H * W positions,
+at most 2^23. ``G_ij = sum q_i k_j``, ``A_i = sum q_i^2``, ``B_j = sum k_j^2``. For a sum ``A > 0``, ``e(A)``
+is the integer with ``2^50 <= A * 4^e < 2^52``; ``norm(A) = isqrt(A * 4^e)`` (of the floor where ``e < 0``).
+``g = floor(G_ij * 2^(e(A_i) + e(B_j)))``, ``u = floor(g / norm(A_i))``, and with 24 fraction bits the cosine
+is ``r = floor((u * 2^24 + (norm(B_j) >> 1)) / norm(B_j))``, or 0 if A_i or B_j is 0.
+``L_ij = r * temperature[h]``; ``temperature = nearest(2^16 * log2(e) * t)``, magnitude at most 2^24.
 ``d = (max_j L_ij - L_ij + 2^23) >> 24``, ``E = (HIGH[(d >> 8) & 255] * LOW[d & 255] >> 26) >> (d >> 16)``
 (0 where ``d >> 16`` is above 26; tables in :mod:`refdec.integer.exp2`), ``Z = sum_j E``,
 ``P_ij = min(32767, floor((E * 2^15 + (Z >> 1)) / Z))``, ``acc_i = sum_j P_ij v_j`` (int32), and
-``out = clip(round_half_up(acc_i, shift[i]))``. The v channels of one head must have a common scale; the output
-has that scale and ``15 - shift`` more fraction bits. q and k may have any scale per channel: it cancels.
+``out = clip(round_half_up(acc_i, shift[i]))``. The v channels of one head must have a common scale; the
+output has that scale and ``15 - shift`` more fraction bits. q and k may have any scale per channel: it
+cancels.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ import numpy.typing as npt
 
 from refdec.errors import ModelError, ResourceLimitError
 
-IntArray = npt.NDArray[np.signedinteger[Any]] | npt.NDArray[np.unsignedinteger[Any]]
+IntArray = npt.NDArray[np.integer[Any]]
 
 ACTIVATION_MAX = 32767
 WEIGHT_MAX = 32767

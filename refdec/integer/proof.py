@@ -64,8 +64,8 @@ class Interval:
 class Accumulator:
     """What is proved about one node's accumulator, int64 ``[C]`` each.
 
-    :param low, high: every partial sum in every order, bias and rounding included or not, is in ``low..high``.
-    :param acc_lo, acc_hi: every complete sum, without rounding, is in ``acc_lo..acc_hi``.
+    :param low, high: hold every partial sum in every order, with or without bias and rounding.
+    :param acc_lo, acc_hi: hold every complete sum, without rounding.
     :param limit: what ``low`` and ``high`` were held against: int32, or 2^53 for 64-bit nodes.
     """
 
@@ -192,7 +192,7 @@ def _epilogue(node: Node, lo: Int64Array, hi: Int64Array) -> tuple[Int64Array, I
 
 
 def _sums(weight: Int64Array, lo: Int64Array, hi: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Least and greatest ``sum w a`` per output for ``weight`` [out, in, taps], ``lo``, ``hi`` [in] or [out, in]."""
+    """Least and greatest ``sum w a`` per output: weight [out, in, taps], ``lo`` and ``hi`` [(out,) in]."""
     plus, minus = np.maximum(weight, 0).sum(axis=2), np.minimum(weight, 0).sum(axis=2)
     return (plus * lo + minus * hi).sum(axis=1), (plus * hi + minus * lo).sum(axis=1)
 
@@ -224,7 +224,7 @@ def _conv(node: Node, a: Interval) -> Accumulator:
 
 
 def transposed_phases(k: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Kernel rows and columns that meet in one output sample, for each of its four phases (even or odd row, column)."""
+    """Kernel rows and columns that meet in one output sample: even or odd row, even or odd column."""
     # Y = 2y - 1 + ky: even output rows take odd kernel rows and the other way round.
     taps = [[t for t in range(k) if (t + phase) % 2 == 1] for phase in (0, 1)]
     for rows in taps:
@@ -270,7 +270,7 @@ def _lut(table: IntArray, a: Interval) -> tuple[Int64Array, Int64Array]:
 
 
 def layer_norm_limit(channels: int) -> int:
-    """Largest ``|n|`` of a layer norm: the normalised value cannot exceed sqrt(C - 1), with 14 fraction bits."""
+    """Largest ``|n|`` of a layer norm: sqrt(C - 1) with 14 fraction bits, and what rounding adds."""
     # 1 for the floor of the root, 1 for rounding and the relative error of 2^-22 of the inverse.
     return isqrt((channels - 1) << 28) + 2
 

@@ -37,7 +37,7 @@ def norms(squares: Int64Array) -> tuple[Int64Array, Int64Array]:
 
 
 def cosines(q: Int64Array, k: Int64Array, watch: Watch) -> Int64Array:
-    """AN-ATT-01 to 03: cosine of every row of ``q`` [c, N] with every row of ``k`` [c, N], 24 fraction bits."""
+    """AN-ATT-01 to 03: cosines of the rows of ``q`` [c, N] with those of ``k``, 24 fraction bits."""
     gram = np.einsum("in,jn->ij", q, k)
     q_squares, k_squares = (q * q).sum(axis=1), (k * k).sum(axis=1)
     for what, values in (("q k", gram), ("q q", q_squares), ("k k", k_squares)):
@@ -63,7 +63,8 @@ def softmax(r: Int64Array, temperature: int, watch: Watch) -> Int64Array:
     fraction = (high[(d >> 8) & 255] * low[d & 255]) >> EXP_BITS
     e = fraction >> np.minimum(d >> 16, EXP_BITS + 1)
     z = e.sum(axis=1, keepdims=True)
-    return np.minimum(WEIGHT_MAX, ((e << WEIGHT_BITS) + (z >> 1)) // z)
+    weights: Int64Array = np.minimum(WEIGHT_MAX, ((e << WEIGHT_BITS) + (z >> 1)) // z)
+    return weights
 
 
 def channel_attention(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:

@@ -10,7 +10,7 @@ from refdec.integer.graph import Node
 
 
 def _mix(weight: Int64Array, a: Int64Array, groups: int) -> Int64Array:
-    """``sum_i weight[o, i] * a[i]`` within each group: weight [out, in/groups], a [in, H, W] -> [out, H, W]."""
+    """``sum_i weight[o, i] a[i]`` in each group: [out, in/groups] and [in, H, W] -> [out, H, W]."""
     if weight.shape[1] == 1 and groups == len(weight):
         return weight[:, :, None] * a
     outputs, inputs = len(weight) // groups, len(a) // groups

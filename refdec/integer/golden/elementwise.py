@@ -1,4 +1,4 @@
-"""Rounding, clipping and the operations that look at one position at a time (AN-ROUND, AN-ADD, AN-MUL, AN-LUT)."""
+"""Rounding, clipping and the operations on one position at a time (AN-ROUND, AN-ADD, AN-MUL, AN-LUT)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ INVERSE_BITS = 47
 
 
 def isqrt(values: Int64Array, bits: int) -> Int64Array:
-    """AN-ISQRT: the largest ``r`` with ``r * r <= value``, for values below ``4^bits``; one bit after the other."""
+    """AN-ISQRT: the largest ``r`` with ``r * r <= value``, bit after bit, for values below ``4^bits``."""
     root = np.zeros_like(values)
     for bit in range(bits - 1, -1, -1):
         candidate = root | (np.int64(1) << bit)
