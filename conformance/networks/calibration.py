@@ -1,0 +1,179 @@
+"""Latents to calibrate the decoder's networks on: drawn from a model's own statistics, or taken from streams.
+
+A drawn picture has the hyper-latent's coded distribution and, given that, the coded distribution of every
+residual symbol: what an average stream of this model contains, without any picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from conformance.networks.context import ContextModel, chroma_mean, split_phases
+from conformance.networks.hyper import HyperDecoder
+from refdec import entropy, integer
+from refdec.codestream import Dialect, latent_size
+from refdec.entropy.tables import coder_tables, symbol_of_column
+from refdec.errors import BitstreamError, ModelError
+from refdec.models_io import EntropyModel, ModelSet
+
+Int32 = npt.NDArray[np.int32]
+
+DRAWN_SIZE = (256, 320)
+DISPLACEMENTS = (-500, 0, 500)
+"""Rate offsets of the drawn pictures: coarse, as trained, fine."""
+BLOCKS = (1, 2)
+"""The hyper-latent is drawn anew for every block of so many samples: once wild, once smooth."""
+WINDOW = 512
+"""Luma samples per side of a stream's picture that are used."""
+RESIDUAL_UNIT = 2.0**entropy.RESIDUAL_FRACTION_BITS
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What the entropy stage says about a picture, luma and chroma.
+
+    :param size: ``(h, w)`` in luma samples.
+    :param z_hat: integers ``[C, ceil(h/64), ceil(w/64)]`` each.
+    :param residual: int32 ``[C, ceil(h/16), ceil(w/16)]`` each, 12 fraction bits.
+    """
+
+    size: tuple[int, int]
+    z_hat: tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]
+    residual: tuple[Int32, Int32]
+
+
+@dataclass(frozen=True)
+class FloatLatents:
+    """What the float networks make of it, float32 ``[1, C, ., .]``.
+
+    :param psi: luma ``[1, 640, ., .]`` and chroma ``[1, 384, ., .]``.
+    :param phases: luma latent by phase, on the half grid, with what lies beyond an odd size.
+    :param y_hat: luma and chroma.
+    """
+
+    coded: Coded
+    psi: tuple[Tensor, Tensor]
+    phases: list[Tensor]
+    y_hat: tuple[Tensor, Tensor]
+
+
+def draw(models: tuple[EntropyModel, EntropyModel], seed: int = 0) -> Iterator[Coded]:
+    """Pictures drawn from the entropy parameters of both components. The same seed gives the same ones."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    for block in BLOCKS:
+        for displacement in DISPLACEMENTS:
+            z_hat = [_draw_z(random, model.z_cdf, block) for model in models]
+            residual = [
+                _draw_residual(random, model, z, displacement) for model, z in zip(models, z_hat, strict=True)
+            ]
+            yield Coded(DRAWN_SIZE, (z_hat[0], z_hat[1]), (residual[0], residual[1]))
+
+
+def _draw_z(random: np.random.Generator, cdf: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int8]:
+    height, width = -(-DRAWN_SIZE[0] // 64), -(-DRAWN_SIZE[1] // 64)
+    rows, columns = -(-height // block), -(-width // block)
+    ticks = random.integers(0, 255, (len(cdf), rows, columns))
+    # entry k of the distribution is the number of ticks below symbols 0 to k
+    symbol = (ticks[:, None] >= cdf[:, :, None, None]).sum(1)
+    z = (symbol - 31).astype(np.int8)
+    return np.ascontiguousarray(z.repeat(block, 1).repeat(block, 2)[:, :height, :width])
+
+
+def _draw_residual(
+    random: np.random.Generator, model: EntropyModel, z_hat: npt.NDArray[np.int8], displacement: int
+) -> Int32:
+    engine = entropy.engine("golden")
+    inputs = {model.graph.inputs[0].name: z_hat.astype(np.int16)}
+    raw = integer.run(model.graph, inputs, DRAWN_SIZE, engine="golden")[model.graph.outputs[0]]
+    log = engine.skip_scale_log(raw.astype(np.int32), model.gain_log, displacement, None)
+    symbols = _draw_symbols(random, engine.levels(log))
+    symbols = np.where(engine.skip_mask(log, None), symbols, 0).astype(np.int32)
+    return engine.dequantise(symbols, model.gain_log + displacement, None, None)
+
+
+def _draw_symbols(random: np.random.Generator, levels: npt.NDArray[np.uint8]) -> Int32:
+    tables = coder_tables()
+    ticks = random.integers(0, 256, levels.shape)
+    symbols = np.zeros(levels.shape, np.int32)
+    names = np.array([symbol_of_column(column) for column in range(256)])
+    for level in np.unique(levels):
+        here = levels == level
+        ends = tables.starts[level] + tables.masses[level]
+        symbols[here] = names[np.searchsorted(ends, ticks[here], side="right")]
+    return symbols
+
+
+def from_stream(path: Path, models: ModelSet, model_id: int) -> Coded | None:
+    """What a codestream says, cut to a window; ``None`` if it is coded with another model.
+
+    :raises ModelError: the file is no codestream of either dialect.
+    """
+    from refdec.codestream import parse
+    from refdec.decoder import decode_entropy
+
+    data = path.read_bytes()
+    problem: BitstreamError | None = None
+    for dialect in Dialect:
+        try:
+            if parse(data, dialect).picture.model_id != model_id:
+                return None
+            result = decode_entropy(data, models, dialect=dialect)
+        except BitstreamError as error:
+            problem = error
+            continue
+        picture = result.codestream.picture
+        size = min(picture.height, WINDOW), min(picture.width, WINDOW)
+        rows, columns = latent_size(*size)
+        luma, chroma = result.components
+        return Coded(
+            size,
+            (_corner(luma.z_hat, size), _corner(chroma.z_hat, size)),
+            (
+                luma.residual_dequantised[:, :rows, :columns],
+                chroma.residual_dequantised[:, :rows, :columns],
+            ),
+        )
+    raise ModelError(f"{path} cannot be used for calibration: {problem}")
+
+
+def _corner(z_hat: npt.NDArray[np.int8], size: tuple[int, int]) -> npt.NDArray[np.int8]:
+    return z_hat[:, : -(-size[0] // 64), : -(-size[1] // 64)]
+
+
+@torch.no_grad()
+def float_latents(
+    hyper: tuple[HyperDecoder, HyperDecoder], context: ContextModel, coded: Coded
+) -> FloatLatents:
+    """The float decoder up to the latent, float32."""
+    size = latent_size(*coded.size)
+    psi = [
+        network(torch.from_numpy(np.ascontiguousarray(z)).float()[None], coded.size)
+        for network, z in zip(hyper, coded.z_hat, strict=True)
+    ]
+    residual = [torch.from_numpy(r / RESIDUAL_UNIT).float()[None] for r in coded.residual]
+    parts, phases = split_phases(residual[0]), []
+
+    def step(phase: int, mean: Tensor) -> Tensor:
+        phases.append(parts[phase] + mean)
+        return phases[-1]
+
+    luma = context.run(psi[0], size, step)
+    chroma = chroma_mean(psi[1], size) + residual[1]
+    return FloatLatents(coded, (psi[0], psi[1]), phases, (luma, chroma))
+
+
+def latent_fraction(samples: Sequence[FloatLatents], component: int, headroom: float = 2.0) -> Int32:
+    """Fraction bits per channel at which ``headroom`` times the largest latent seen fits 16 bits.
+
+    A channel that hardly moves gets the format of one that reaches +-1, so that no stream is far from it.
+    """
+    reach = torch.stack([s.y_hat[component].abs().amax((0, 2, 3)) for s in samples]).amax(0)
+    wanted = np.log2(32767 / (np.maximum(reach.double().numpy(), 1.0) * headroom))
+    return np.clip(np.floor(wanted), 0, 15).astype(np.int32)
