@@ -55,7 +55,7 @@ class _Builder:
             return 0, int(self.rng.integers(1, ACTIVATION_MAX + 1))
         if kind == 2:
             return -128, 127
-        if kind == 3:
+        if kind == 3 and self.rng.random() < 0.3:
             value = int(self.rng.integers(-ACTIVATION_MAX, ACTIVATION_MAX + 1))
             return value, min(ACTIVATION_MAX, value + int(self.rng.integers(0, 3)))
         low = self.rng.integers(-ACTIVATION_MAX, ACTIVATION_MAX, channels)
@@ -82,7 +82,7 @@ class _Builder:
         return name
 
     def weights(self, shape: tuple[int, ...], terms: int, largest: int) -> npt.NDArray[Any]:
-        """Weights for sums of ``terms`` products that cannot pass half of int32, of extreme or modest size."""
+        """Weights, extreme or modest, for sums of ``terms`` products that stay below half of int32."""
         top = min(32767, (INT32_MAX // 2) // max(1, terms * largest))
         kind = self.rng.integers(4)
         if kind == 0:
@@ -300,7 +300,7 @@ def random_inputs(
 
 
 def strided(array: npt.NDArray[Any], kind: int) -> npt.NDArray[Any]:
-    """The same values in another memory layout: 0 as is, 1 reversed, 2 channels last, 3 with gaps, 4 Fortran."""
+    """The same values laid out as they are (0), reversed (1), channels last (2), with gaps (3), Fortran (4)."""
     if kind == 1:
         return array[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1]
     if kind == 2:
