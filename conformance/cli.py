@@ -1,0 +1,99 @@
+"""The ``refconf`` command line: makes and judges. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from refdec import __version__
+from refdec.command import MISMATCH, UsageError, require_writable, run
+
+app = typer.Typer(
+    help="Conformance tools for JPEG AI: import checkpoints, verify decoders.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
+
+
+def main() -> None:
+    """Entry point of the ``refconf`` script."""
+    sys.exit(run(app))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"refconf {__version__}")
+        raise typer.Exit
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds VM_common_int and others.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model set to make.")],
+    scheme: Annotated[str, typer.Option("--scheme", help="Weights and activations: w16a16 or w8a16.")] = "w16a16",
+    as_json: JsonOption = False,
+) -> None:
+    """Make integer model files from the standard's checkpoints; a folder with only some of them is fine."""
+    from conformance.importer.folder import SCHEMES, Options, import_folder
+
+    if scheme not in SCHEMES:
+        raise UsageError(f"--scheme {scheme}: expected {' or '.join(SCHEMES)}")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is no folder")
+    report = import_folder(source, output, Options(scheme=scheme), lambda name: typer.echo(name, err=True))
+    if as_json:
+        facts = {
+            "written": [{"file": f, "checkpoint": c, "sha256": d} for f, c, d in report.written],
+            "absent": report.absent,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    for target, checkpoint, _ in report.written:
+        typer.echo(f"{output / target}\tfrom {checkpoint}")
+    typer.echo(f"{len(report.written)} model files made; {len(report.absent)} checkpoints absent")
+    if report.absent:
+        typer.echo(f"absent: {', '.join(report.absent)}", err=True)
+
+
+@app.command()
+def verify(
+    suite: Annotated[
+        Optional[Path], typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled one by default.")
+    ] = None,
+    engine: Annotated[
+        Optional[list[str]], typer.Option("--engine", help="jit or golden; both by default. Repeatable.")
+    ] = None,
+    junit: Annotated[Optional[Path], typer.Option("--junit", help="Write a JUnit XML report.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check vectors against their stated results. Exit code 1 if any check fails."""
+    from conformance.verify.report import as_json_text, print_table, write_junit
+    from conformance.verify.suite import bundled_suite, open_suite
+    from conformance.verify.verifier import ENGINES, verify_suite
+
+    engines = tuple(dict.fromkeys(engine or ENGINES))
+    for name in engines:
+        if name not in ENGINES:
+            raise UsageError(f"--engine {name}: expected {' or '.join(ENGINES)}")
+    if junit is not None:
+        require_writable(junit)
+    verdicts = verify_suite(bundled_suite() if suite is None else open_suite(suite), engines)
+    if junit is not None:
+        write_junit(junit, verdicts)
+    if as_json:
+        typer.echo(as_json_text(verdicts))
+    else:
+        print_table(verdicts, engines)
+    if not all(verdict.ok for verdict in verdicts):
+        raise typer.Exit(MISMATCH)

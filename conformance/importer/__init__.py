@@ -1,0 +1,1 @@
+"""Official checkpoints to model sets: ``refconf import``."""

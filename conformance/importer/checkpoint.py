@@ -1,0 +1,90 @@
+"""Official checkpoint files as plain arrays. Loading reads data only: no pickled code is ever executed."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refdec.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint file.
+
+    :param name: path inside the checkpoint folder, e.g. ``VM_common_int/Y_0.002.pth``.
+    :param sha256: digest of the file.
+    :param tensors: every tensor by its official name, C-contiguous.
+    """
+
+    name: str
+    sha256: str
+    tensors: Mapping[str, npt.NDArray[Any]]
+
+    def tensor(self, *names: str) -> npt.NDArray[Any]:
+        """The tensor with the first of the names that is there.
+
+        :raises ModelError: none of them is.
+        """
+        for name in names:
+            if name in self.tensors:
+                return self.tensors[name]
+        raise ModelError(f"{self.name} has no tensor '{' or '.join(names)}'")
+
+    def expect(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+        """The tensor of that name, shape and dtype.
+
+        :raises ModelError: it is absent or differs.
+        """
+        tensor = self.tensor(name)
+        if tensor.shape != shape or tensor.dtype != np.dtype(dtype):
+            raise ModelError(
+                f"{self.name}: '{name}' is {tensor.dtype}{list(tensor.shape)}, expected {dtype}{list(shape)}"
+            )
+        return tensor
+
+
+def read_checkpoint(path: Path, name: str) -> Checkpoint:
+    """Read one ``.pth`` file.
+
+    The root must be a flat dictionary; entries that are no tensors (``epoch``, ``optimizer`` ...) are
+    left out.
+
+    :raises ModelError: torch is not installed, or the file is no such checkpoint.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ModelError(
+            "reading .pth checkpoints needs torch; install it with: pip install 'refdec[encoder]'"
+        ) from error
+    try:
+        sha256 = _digest(path)
+        root = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        text = str(error).strip() or type(error).__name__
+        raise ModelError(f"{path}: cannot be read as a checkpoint ({text.splitlines()[0]})") from error
+    if not isinstance(root, Mapping):
+        raise ModelError(f"{path}: the root is a {type(root).__name__}, expected a dictionary of tensors")
+    tensors = {
+        str(key): np.ascontiguousarray(value.detach().numpy())
+        for key, value in root.items()
+        if isinstance(value, torch.Tensor)
+    }
+    return Checkpoint(name, sha256, tensors)
+
+
+def _digest(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            state.update(block)
+    return state.hexdigest()

@@ -1,0 +1,101 @@
+"""A folder of official checkpoints to a model set.
+
+Each kind of model file has a rule: which checkpoint it is made from, and the function that makes it.
+:data:`RULES` lists them; further kinds are added by appending to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance.importer.checkpoint import Checkpoint, read_checkpoint
+from conformance.importer.entropy import convert_entropy
+from refdec.errors import ModelError
+from refdec.integer.model_file import Model, save_model
+from refdec.models_io import COMPONENT_NAMES, MODEL_IDS, file_name
+
+SCHEMES = ("w16a16", "w8a16")
+BETAS = ("0.002", "0.012", "0.075", "0.5")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller chose for networks that have to be quantised.
+
+    :param scheme: ``w16a16``, ``w8a16`` ...; the entropy stage needs none, it is exact integers already.
+    :param calibrate: pictures or streams to take activation ranges from.
+    """
+
+    scheme: str = "w16a16"
+    calibrate: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one kind of model file is made.
+
+    :param kind: kind of the model file, see :mod:`refdec.models_io`.
+    :param source: checkpoint file, with ``{component}`` and ``{beta}`` to fill in.
+    :param convert: checkpoint, component and options to model.
+    """
+
+    kind: str
+    source: str
+    convert: Callable[[Checkpoint, int, Options], Model]
+
+    def checkpoint_name(self, model_id: int, component: int) -> str:
+        return self.source.format(component=COMPONENT_NAMES[component], beta=BETAS[model_id])
+
+
+RULES: list[Rule] = [
+    Rule("entropy", "VM_common_int/{component}_{beta}.pth", lambda ckpt, c, _options: convert_entropy(ckpt, c)),
+]
+
+
+@dataclass
+class Report:
+    """What an import made, and what it could not make because the checkpoint is not there.
+
+    :param written: model file, checkpoint, digest.
+    :param absent: checkpoint files that the folder lacks.
+    """
+
+    written: list[tuple[str, str, str]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+
+def import_folder(
+    source: Path,
+    output: Path,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Report:
+    """Make every model file that the checkpoints in a folder allow. The same checkpoints give the same
+    bytes; each file appears whole or not at all.
+
+    :raises ModelError: a checkpoint is damaged or does not fit, or there is none at all.
+    """
+    if not source.is_dir():
+        raise ModelError(f"{source} is no folder")
+    report = Report()
+    for model_id in MODEL_IDS:
+        for rule in RULES:
+            for component in (0, 1):
+                name = rule.checkpoint_name(model_id, component)
+                if not (source / name).is_file():
+                    report.absent.append(name)
+                    continue
+                progress(name)
+                model = rule.convert(read_checkpoint(source / name, name), component, options)
+                target = file_name(model_id, rule.kind, component)
+                (output / target).parent.mkdir(parents=True, exist_ok=True)
+                save_model(output / target, model)
+                report.written.append((target, name, model.digest))
+    if not report.written:
+        raise ModelError(
+            f"{source} holds none of the official checkpoints, e.g. {report.absent[0]} "
+            "(give the folder that contains VM_common_int)"
+        )
+    return report

@@ -1,0 +1,1 @@
+"""Judging a decoder: suites of vectors, the verifier, its reports."""

@@ -1,0 +1,5 @@
+"""``python -m refdec``."""
+
+from refdec.cli import main
+
+main()

@@ -1,0 +1,244 @@
+"""The ``refdec`` command line. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from refdec import __version__
+from refdec.command import MISMATCH, UsageError, read_input, require_writable, run
+
+if TYPE_CHECKING:
+    from refdec.codestream import Dialect
+    from refdec.entropy import Rounding
+    from refdec.limits import Limits
+
+app = typer.Typer(
+    help="Exact integer reference decoder for JPEG AI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="Model sets: what is there, is it whole, can it overflow.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+# Typer reads annotations at run time, on Python 3.10 too: Optional, not the | of later syntax.
+DialectOption = Annotated[
+    str, typer.Option("--dialect", help="Header dialect: t840 (published standard) or dis (draft). Never guessed.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
+ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the model set.")]
+EngineOption = Annotated[str, typer.Option("--engine", help="jit (fast) or golden (reads like the standard).")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of the networks.")]
+MaxPixelsOption = Annotated[Optional[int], typer.Option("--max-pixels", min=1, help="Limit: coded luma samples.")]
+MaxMemoryOption = Annotated[Optional[int], typer.Option("--max-memory", min=1, help="Limit: working memory, MiB.")]
+MaxInputOption = Annotated[Optional[int], typer.Option("--max-input", min=1, help="Limit: codestream bytes.")]
+ModelsArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the model set.")]
+StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
+
+
+def main() -> None:
+    """Entry point of the ``refdec`` script."""
+    sys.exit(run(app))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"refdec {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def info(
+    stream: StreamArgument,
+    as_json: JsonOption = False,
+    dialect: DialectOption = "t840",
+    max_pixels: MaxPixelsOption = None,
+    max_input: MaxInputOption = None,
+) -> None:
+    """Every field of a codestream with its bit offset, the substreams, and what follows from them."""
+    from refdec.codestream import parse
+    from refdec.codestream.describe import as_text, describe
+
+    limits = _limits(max_pixels, None, max_input)
+    description = describe(parse(read_input(stream, limits.max_input_bytes), _dialect(dialect), limits))
+    typer.echo(json.dumps(description, indent=1) if as_json else as_text(description))
+
+
+@app.command()
+def trace(
+    stream: StreamArgument,
+    models: ModelsOption,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines).")],
+    values: Annotated[Optional[Path], typer.Option("--values", help="Also write the tensors (.npz).")] = None,
+    engine: EngineOption = "jit",
+    threads: ThreadsOption = 1,
+    channels: Annotated[
+        Optional[int], typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
+    ] = None,
+    quality_rounding: Annotated[
+        str, typer.Option("--quality-rounding", help="Quality map prediction: floor or truncate.")
+    ] = "floor",
+    dialect: DialectOption = "t840",
+    max_pixels: MaxPixelsOption = None,
+    max_memory: MaxMemoryOption = None,
+    max_input: MaxInputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode and write the digest of every named tensor, in decoding order."""
+    from refdec.codestream import parse
+    from refdec.decoder import Settings, decode_payloads
+    from refdec.models_io import open_models
+    from refdec.trace import TraceWriter, header
+
+    outputs = [require_writable(output), *([] if values is None else [require_writable(values, ".npz")])]
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise UsageError("--output and --values name the same file")
+    settings = Settings(_engine(engine), threads, channels, _rounding(quality_rounding))
+    limits = _limits(max_pixels, max_memory, max_input)
+    model_set = open_models(models)
+    data = read_input(stream, limits.max_input_bytes)
+    parsed = parse(data, _dialect(dialect), limits)
+    facts = header(
+        data,
+        model_set.entropy_digests(parsed.picture.model_id),
+        dialect=dialect,
+        engine=engine,
+        channels=channels,
+        quality_rounding=quality_rounding,
+    )
+    with TraceWriter(output, facts, values) as writer:
+        decode_payloads(parsed, model_set, settings, limits, writer)
+    summary = {"trace": str(output), "values": None if values is None else str(values), "tensors": writer.count}
+    typer.echo(json.dumps(summary) if as_json else f"{output}: {writer.count} tensors")
+
+
+@app.command()
+def compare(
+    expected: Annotated[Path, typer.Argument(help="Trace that is right.")],
+    found: Annotated[Path, typer.Argument(help="Trace to judge.")],
+    common: Annotated[
+        bool, typer.Option("--common", help="Compare only the points that both traces have.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Name the first divergence of two traces, in decoding order. Exit code 1 if there is one."""
+    from refdec.compare import compare as compare_traces
+    from refdec.trace import read_trace
+
+    pair = read_trace(expected), read_trace(found)
+    if pair[0].header.get("stream_sha256") != pair[1].header.get("stream_sha256"):
+        typer.echo("note: the traces are of different codestreams", err=True)
+    divergence = compare_traces(*pair, common_only=common)
+    if as_json:
+        typer.echo(json.dumps({"equal": divergence is None, "divergence": divergence and divergence.as_dict()}))
+    elif divergence is None:
+        typer.echo(f"equal: {len(pair[0].entries.keys() & pair[1].entries.keys())} tensors")
+    else:
+        typer.echo(str(divergence))
+    if divergence is not None:
+        raise typer.Exit(MISMATCH)
+
+
+@models_app.command("list")
+def models_list(directory: ModelsArgument, as_json: JsonOption = False) -> None:
+    """The files of a model set."""
+    from refdec.models_io import COMPONENT_NAMES, open_models
+
+    rows = [
+        {"model": m, "kind": kind, "component": COMPONENT_NAMES[c], "file": str(path), "bytes": path.stat().st_size}
+        for m, kind, c, path in open_models(directory).files()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        _print_rows(rows)
+    if not rows:
+        raise UsageError(f"{directory} holds no model file")
+
+
+@models_app.command("check")
+def models_check(directory: ModelsArgument, as_json: JsonOption = False) -> None:
+    """Read every file of a model set: digest, shapes, ranges, and the proof that nothing overflows."""
+    from refdec.errors import ModelError
+    from refdec.models_io import COMPONENT_NAMES, open_models
+
+    model_set, rows = open_models(directory), []
+    for m, kind, c, path in model_set.files():
+        try:
+            model = model_set.load(m, kind, c)
+            if kind == "entropy":
+                model_set.entropy(m, c)
+            verdict, facts = "ok", model.digest
+        except ModelError as error:
+            verdict, facts = "bad", str(error)
+        rows.append(
+            {"model": m, "kind": kind, "component": COMPONENT_NAMES[c], "verdict": verdict, "facts": facts}
+        )
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        _print_rows(rows)
+    if not rows:
+        raise UsageError(f"{directory} holds no model file")
+    if any(row["verdict"] != "ok" for row in rows):
+        raise typer.Exit(MISMATCH)
+
+
+def _print_rows(rows: list[dict[str, object]]) -> None:
+    """A table for people, tab-separated lines where stdout is no terminal."""
+    if not rows:
+        return
+    if not sys.stdout.isatty():
+        typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _limits(max_pixels: int | None, max_memory: int | None, max_input: int | None) -> Limits:
+    from refdec.limits import DEFAULT_LIMITS
+
+    changes = {
+        "max_pixels": max_pixels,
+        "max_memory_bytes": None if max_memory is None else max_memory << 20,
+        "max_input_bytes": max_input,
+    }
+    return replace(DEFAULT_LIMITS, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _dialect(name: str) -> Dialect:
+    from refdec.codestream import Dialect
+
+    try:
+        return Dialect(name)
+    except ValueError:
+        raise UsageError(f"--dialect {name}: expected {' or '.join(d.value for d in Dialect)}") from None
+
+
+def _engine(name: str) -> str:
+    if name not in ("jit", "golden"):
+        raise UsageError(f"--engine {name}: expected jit or golden")
+    return name
+
+
+def _rounding(name: str) -> Rounding:
+    if name == "floor":
+        return "floor"
+    if name == "truncate":
+        return "truncate"
+    raise UsageError(f"--quality-rounding {name}: expected floor or truncate")

@@ -1,0 +1,174 @@
+"""Model sets on disk: which file holds what, read only when a stream asks for it.
+
+A set is a folder with one folder a rate point::
+
+    DIR/model<m>/entropy_Y.safetensors    hyper scale decoder, gain vector, z distribution
+    DIR/model<m>/entropy_UV.safetensors
+    DIR/model<m>/latent_Y.safetensors     hyper-decoder and context model
+    DIR/model<m>/latent_UV.safetensors    hyper-decoder
+    DIR/model<m>/{sop,bop,hop}_{Y,UV}.safetensors   synthesis transforms
+
+Any subset may be there: a missing file is an error only for the stream that needs it, and the error
+names the file and the command that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from refdec.codestream import CHANNELS
+from refdec.errors import ModelError
+from refdec.integer.graph import Graph
+from refdec.integer.model_file import Model, load_model
+
+COMPONENT_NAMES = ("Y", "UV")
+MODEL_IDS = (0, 1, 2, 3)
+KINDS = ("entropy", "latent", "sop", "bop", "hop")
+HYPER_SCALE_DECODER = "hyper_scale_decoder"
+GAIN_LOG_MIN, GAIN_LOG_MAX = -2048, 2047
+Z_SYMBOLS = 63
+
+
+@dataclass(frozen=True)
+class EntropyModel:
+    """What the entropy stage of one component needs.
+
+    :param graph: the integer hyper scale decoder, input ``z_hat``, output the scale index in Q7.
+    :param gain_log: int32 ``[C]``, gain of a channel in Q7 log units.
+    :param z_cdf: uint8 ``[C, 63]``, cumulative distribution of the hyper-latent's symbols.
+    :param digest: SHA-256 of the model file's canonical content.
+    """
+
+    graph: Graph
+    gain_log: npt.NDArray[np.int32]
+    z_cdf: npt.NDArray[np.uint8]
+    digest: str
+
+
+@dataclass
+class ModelSet:
+    """The models that a decoder may draw on.
+
+    :param root: folder of the set; ``None`` for a set that exists in memory only.
+    :param loaded: models by ``(model_id, kind, component)``, filled on demand.
+    """
+
+    root: Path | None
+    loaded: dict[tuple[int, str, int], Model] = field(default_factory=dict)
+    _entropy: dict[tuple[int, int], EntropyModel] = field(default_factory=dict)
+
+    def load(self, model_id: int, kind: str, component: int) -> Model:
+        """The model of one file, read, digest-checked and proved at its first use.
+
+        :raises ModelError: no such file, or the file is damaged, or its bounds cannot be proved.
+        """
+        key = (model_id, kind, component)
+        if key not in self.loaded:
+            name = file_name(model_id, kind, component)
+            if self.root is None or not (self.root / name).is_file():
+                raise ModelError(self._absent(name, model_id))
+            self.loaded[key] = _read(self.root / name, kind_of(kind, component))
+        return self.loaded[key]
+
+    def entropy(self, model_id: int, component: int) -> EntropyModel:
+        """The entropy-stage parameters of one component, shapes and ranges checked.
+
+        :raises ModelError: as :meth:`load`, or a tensor is absent, misshapen or out of range.
+        """
+        key = (model_id, component)
+        if key not in self._entropy:
+            model = self.load(model_id, "entropy", component)
+            self._entropy[key] = entropy_model(model, component, file_name(model_id, "entropy", component))
+        return self._entropy[key]
+
+    def entropy_digests(self, model_id: int) -> dict[str, str]:
+        """Digest by file name of what the entropy stage of a rate point uses."""
+        return {file_name(model_id, "entropy", c): self.entropy(model_id, c).digest for c in (0, 1)}
+
+    def files(self) -> Iterator[tuple[int, str, int, Path]]:
+        """Every model file that the folder holds: model id, kind, component, path."""
+        if self.root is None:
+            return
+        for model_id in MODEL_IDS:
+            for kind in KINDS:
+                for component in (0, 1):
+                    path = self.root / file_name(model_id, kind, component)
+                    if path.is_file():
+                        yield model_id, kind, component, path
+
+    def _absent(self, name: str, model_id: int) -> str:
+        if self.root is None:
+            return f"this model set has no {name}"
+        have = sorted({m for m, *_ in self.files()})
+        holds = f"models {', '.join(map(str, have))}" if have else "no model at all"
+        return (
+            f"{self.root / name} is missing, and the stream is coded with model {model_id} "
+            f"(the folder holds {holds}); make it with: refconf import CHECKPOINTS -o {self.root}"
+        )
+
+
+def open_models(root: str | Path) -> ModelSet:
+    """The model set in a folder. Nothing is read yet.
+
+    :raises ModelError: there is no such folder.
+    """
+    path = Path(root)
+    if not path.is_dir():
+        raise ModelError(f"{path} is no folder; make a model set with: refconf import CHECKPOINTS -o {path}")
+    return ModelSet(path)
+
+
+def kind_of(kind: str, component: int) -> str:
+    """What a model file says it holds, e.g. ``entropy_UV``."""
+    return f"{kind}_{COMPONENT_NAMES[component]}"
+
+
+def file_name(model_id: int, kind: str, component: int) -> str:
+    """Path of a model file inside its set, e.g. ``model2/entropy_UV.safetensors``."""
+    return f"model{model_id}/{kind_of(kind, component)}.safetensors"
+
+
+def entropy_model(model: Model, component: int, name: str = "the model") -> EntropyModel:
+    """Pick and check the entropy-stage parts of a loaded model.
+
+    :raises ModelError: a part is absent, misshapen or out of range.
+    """
+    channels = CHANNELS[component]
+    graph = model.graphs.get(HYPER_SCALE_DECODER)
+    if graph is None:
+        raise ModelError(f"{name} has no graph '{HYPER_SCALE_DECODER}'")
+    if len(graph.inputs) != 1 or graph.inputs[0].channels != channels:
+        raise ModelError(f"{name}: '{HYPER_SCALE_DECODER}' does not take one tensor of {channels} channels")
+    gain_log = _constant(model, "gain_log", (channels,), name)
+    if gain_log.min() < GAIN_LOG_MIN or gain_log.max() > GAIN_LOG_MAX:
+        raise ModelError(f"{name}: gain_log leaves {GAIN_LOG_MIN}..{GAIN_LOG_MAX}")
+    z_cdf = _constant(model, "z_cdf", (channels, Z_SYMBOLS), name)
+    rising = np.all(np.diff(z_cdf.astype(np.int32), axis=1) >= 0) and np.all(z_cdf[:, -1] == 255)
+    if z_cdf.dtype != np.uint8 or not rising:
+        raise ModelError(f"{name}: z_cdf is no set of 8-bit cumulative distributions that end at 255")
+    return EntropyModel(graph, gain_log.astype(np.int32), np.ascontiguousarray(z_cdf), model.digest)
+
+
+def _read(path: Path, kind: str) -> Model:
+    try:
+        model = load_model(path)
+    except ModelError as error:
+        text = str(error)
+        raise ModelError(text if str(path) in text else f"{path}: {text}") from error
+    if model.kind != kind:
+        raise ModelError(f"{path} holds a model of kind '{model.kind}', expected '{kind}'")
+    return model
+
+
+def _constant(model: Model, key: str, shape: tuple[int, ...], name: str) -> npt.NDArray[np.generic]:
+    tensor = model.constants.get(key)
+    if tensor is None:
+        raise ModelError(f"{name} has no tensor '{key}'")
+    if tensor.shape != shape:
+        raise ModelError(f"{name}: '{key}' has shape {list(tensor.shape)}, expected {list(shape)}")
+    return tensor
