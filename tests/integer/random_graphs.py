@@ -300,7 +300,7 @@ def random_inputs(
 
 
 def strided(array: npt.NDArray[Any], kind: int) -> npt.NDArray[Any]:
-    """The same values laid out as they are (0), reversed (1), channels last (2), with gaps (3), Fortran (4)."""
+    """The same values as they are (0), reversed (1), channels last (2), with gaps (3), Fortran order (4)."""
     if kind == 1:
         return array[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1]
     if kind == 2:
