@@ -1,0 +1,163 @@
+"""Entropy-coded payloads: the tables in front of them, that say which bytes belong to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from refdec.codestream.bits import BitReader, BitWriter
+from refdec.codestream.reader import FieldRecord
+from refdec.codestream.syntax import SE, UE, Field
+from refdec.errors import CodestreamSyntaxError
+
+THREAD_SIZE_DELTA = Field(
+    id="CS-THR-01",
+    name="thread_size_delta",
+    coding=SE,
+    count=lambda s: int(s.threads) - 1,
+    count_words="threads - 1",
+    meaning="mean size of a thread less the size of this one",
+)
+REGION_SIZE = Field(
+    id="CS-REG-01",
+    name="region_size",
+    coding=UE,
+    count=lambda s: int(s.regions) - 1,
+    count_words="regions - 1",
+    meaning="bytes of a region's payload; the last region takes the rest",
+)
+REGION_INDEX_ID = "CS-REG-02"
+
+
+@dataclass(frozen=True)
+class ThreadedData:
+    """The threads of one payload.
+
+    :param data: their bytes, one after the other, without the table.
+    :param sizes: bytes of each thread.
+    :param byte_offset: of ``data`` in the codestream.
+    :param records: the table's elements.
+    """
+
+    data: bytes
+    sizes: tuple[int, ...]
+    byte_offset: int
+    records: tuple[FieldRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One entropy-coded payload: thread table and threads.
+
+    :param byte_offset: of ``data`` in the codestream.
+    :param element: name for errors, e.g. ``SORP region 2``.
+    """
+
+    data: bytes
+    byte_offset: int
+    element: str
+
+    def threads(self, count: int) -> ThreadedData:
+        """Read the thread table (CS-THR-01 to CS-THR-03).
+
+        :param count: threads that the picture header announces.
+        :raises TruncatedStreamError: the payload ends inside the table.
+        :raises CodestreamSyntaxError: sizes that are negative or go beyond the payload.
+        """
+        if count == 1:
+            return ThreadedData(self.data, (len(self.data),), self.byte_offset)
+        reader = BitReader(self.data, 8 * self.byte_offset)
+        reader.require(count - 1, f"{self.element} thread table")
+        records: list[FieldRecord] = []
+        for thread in range(count - 1):
+            _read_code(reader, THREAD_SIZE_DELTA, self.element, thread, records)
+        reader.align()
+        start = reader.position // 8
+        length = len(self.data) - start
+        mean = length // count
+        sizes: list[int] = []
+        for thread, record in enumerate(records):
+            size = mean - int(record.value)  # type: ignore[arg-type]
+            left = length - sum(sizes)
+            if not 0 <= size <= left:
+                raise CodestreamSyntaxError(
+                    "a thread cannot have this size",
+                    bit_offset=record.bit_offset,
+                    element=f"{self.element} thread {thread}",
+                    expected=f"0..{left} bytes, what is left of {length} ({THREAD_SIZE_DELTA.id})",
+                    found=f"{size} bytes (mean {mean}, delta {record.value})",
+                )
+            sizes.append(size)
+        sizes.append(length - sum(sizes))
+        return ThreadedData(self.data[start:], tuple(sizes), self.byte_offset + start, tuple(records))
+
+
+def _read_code(reader: BitReader, field: Field, segment: str, index: int, records: list[FieldRecord]) -> int:
+    name = f"{field.name}[{index}]"
+    offset = reader.offset
+    where = f"{segment}.{name}"
+    value = reader.read_se(where) if field.coding is SE else reader.read_ue(where)
+    records.append(FieldRecord(segment, name, field.id, offset, reader.offset - offset, value))
+    return value
+
+
+def thread_table(sizes: Sequence[int]) -> bytes:
+    """Thread table for threads of the given sizes in bytes; empty for one thread (CS-THR-01)."""
+    if len(sizes) not in (1, 2, 4, 8, 16) or min(sizes) < 0:
+        raise ValueError(f"thread sizes {list(sizes)} cannot be signalled")
+    mean = sum(sizes) // len(sizes)
+    writer = BitWriter()
+    for size in sizes[:-1]:
+        writer.write_se(mean - size)
+    return writer.bytes()
+
+
+def region_table(sizes: Sequence[int]) -> bytes:
+    """Table of dependent regions of the given payload sizes in bytes; empty for one region (CS-REG-01)."""
+    writer = BitWriter()
+    for size in sizes[:-1]:
+        writer.write_ue(size)
+    return writer.bytes()
+
+
+def threaded_payload(data: bytes, sizes: Sequence[int]) -> bytes:
+    """Payload of threads whose bytes follow each other in ``data``."""
+    if sum(sizes) != len(data):
+        raise ValueError(f"thread sizes {list(sizes)} do not sum up to {len(data)} bytes")
+    return thread_table(sizes) + data
+
+
+def split_regions(
+    payload: bytes, byte_offset: int, regions: int, segment: str
+) -> tuple[list[Payload], list[FieldRecord]]:
+    """Payloads of dependent regions, or of the one region there is (CS-REG-01).
+
+    :raises TruncatedStreamError: the payload ends inside the table.
+    :raises CodestreamSyntaxError: a region reaches beyond the payload.
+    """
+    if regions == 1:
+        return [Payload(payload, byte_offset, segment)], []
+    reader = BitReader(payload, 8 * byte_offset)
+    reader.require(regions - 1, f"{segment} region table")
+    records: list[FieldRecord] = []
+    sizes = [_read_code(reader, REGION_SIZE, segment, region, records) for region in range(regions - 1)]
+    reader.align()
+    start = reader.position // 8
+    left = len(payload) - start
+    for record, size in zip(records, sizes, strict=True):
+        if size > left:
+            raise CodestreamSyntaxError(
+                "a region reaches beyond its substream",
+                bit_offset=record.bit_offset,
+                element=f"{segment}.{record.name}",
+                expected=f"at most the {left} bytes that the regions before it leave ({REGION_SIZE.id})",
+                found=f"{size} bytes",
+            )
+        left -= size
+    payloads = []
+    for region, size in enumerate([*sizes, left]):
+        payloads.append(
+            Payload(payload[start : start + size], byte_offset + start, f"{segment} region {region}")
+        )
+        start += size
+    return payloads, records

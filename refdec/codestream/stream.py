@@ -1,0 +1,316 @@
+"""The codestream as a whole: parsed headers, payloads, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from refdec.codestream.container import Container, Marker, Substream, split
+from refdec.codestream.headers import DEFAULT_TOOLS, PictureHeader, RenderingInformation, ToolHeader
+from refdec.codestream.payloads import REGION_INDEX_ID, Payload, ThreadedData, split_regions
+from refdec.codestream.picture_syntax import PIH
+from refdec.codestream.reader import FieldRecord, SegmentContent, read_segment
+from refdec.codestream.rendering_syntax import RDI
+from refdec.codestream.syntax import Dialect, Scope
+from refdec.codestream.tool_syntax import TON
+from refdec.errors import (
+    BitstreamError,
+    CodestreamSyntaxError,
+    ResourceLimitError,
+    TruncatedStreamError,
+)
+from refdec.limits import DEFAULT_LIMITS, Limits
+
+RESIDUAL_MARKERS = (Marker.SORP, Marker.SORS)
+_ONCE = (Marker.PIH, Marker.TON, Marker.RDI)
+
+
+class ResidualPayloads(NamedTuple):
+    """Payloads of one component's regions, ``None`` for a region that is missing, and their tables."""
+
+    payloads: list[Payload | None]
+    records: list[FieldRecord]
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """A parsed codestream.
+
+    :param rendering: ``None`` where the stream has no RDI.
+    :param user_data: payload of every UDI, in file order.
+    :param substreams: in file order.
+    :param warnings: oddities that do not hinder decoding.
+    :param header_fields: every element of PIH, TON and RDI, in file order.
+    :param violations: rules that the headers break; empty after a parse with ``check_conformance``.
+    """
+
+    dialect: Dialect
+    picture: PictureHeader
+    tools: ToolHeader
+    rendering: RenderingInformation | None
+    user_data: tuple[bytes, ...]
+    substreams: tuple[Substream, ...]
+    warnings: tuple[str, ...]
+    header_fields: tuple[FieldRecord, ...]
+    violations: tuple[BitstreamError, ...] = field(default=(), compare=False)
+
+    def substreams_of(self, marker: Marker) -> list[Substream]:
+        """Substreams with a marker, in file order."""
+        return [s for s in self.substreams if s.marker is marker]
+
+    def z_payload(self) -> Payload:
+        """The hyper-latent's payload.
+
+        :raises CodestreamSyntaxError: SOZ is missing or there twice (CS-CON-10).
+        """
+        return _payload(self._one(Marker.SOZ, "the hyper-latent"))
+
+    def quality_payload(self) -> Payload | None:
+        """The quality map's payload, ``None`` where the map is off.
+
+        :raises CodestreamSyntaxError: SOQ is missing or there twice (CS-CON-11).
+        """
+        if not self.picture.gain_3D_enable_flag:
+            return None
+        return _payload(self._one(Marker.SOQ, "the quality map that gain_3D_enable_flag announces"))
+
+    def residual_payloads(self, component: int) -> list[Payload | None]:
+        """Payloads of all regions of a component, by region index.
+
+        :raises TruncatedStreamError: a substream ends inside its table or before its region index.
+        :raises CodestreamSyntaxError: missing, surplus or repeated substreams; sizes beyond the substream.
+        """
+        return list(self._residuals[component]().payloads)
+
+    def threaded(self) -> list[tuple[Payload, ThreadedData]]:
+        """All payloads with their threads: SOZ, SOQ, then luma's and chroma's regions.
+
+        :raises BitstreamError: as the methods above and :meth:`Payload.threads`.
+        """
+        picture = self.picture
+        z = self.z_payload()
+        pairs = [(z, z.threads(picture.num_threads_z))]
+        quality = self.quality_payload()
+        if quality is not None:
+            pairs.append((quality, quality.threads(picture.num_threads_q)))
+        for c, header in enumerate(picture.components):
+            pairs += [
+                (p, p.threads(header.num_threads_r)) for p in self.residual_payloads(c) if p is not None
+            ]
+        return pairs
+
+    @cached_property
+    def fields(self) -> tuple[FieldRecord, ...]:
+        """Every syntax element of the stream, by position: headers, region tables, thread tables.
+
+        :raises BitstreamError: a table cannot be read.
+        """
+        records = list(self.header_fields)
+        for c in (0, 1):
+            records += self._residuals[c]().records
+        for _, threads in self.threaded():
+            records += threads.records
+        records.sort(key=lambda r: r.bit_offset)
+        return tuple(records)
+
+    @cached_property
+    def _residuals(self) -> tuple[Callable[[], ResidualPayloads], Callable[[], ResidualPayloads]]:
+        found: dict[int, ResidualPayloads] = {}
+
+        def component(c: int) -> ResidualPayloads:
+            if c not in found:
+                found[c] = self._find_residuals(c)
+            return found[c]
+
+        return (lambda: component(0)), (lambda: component(1))
+
+    def _find_residuals(self, component: int) -> ResidualPayloads:
+        marker = RESIDUAL_MARKERS[component]
+        if self.picture.independent_regions:
+            return _independent(self.substreams_of(marker), self.picture.num_regions, marker.name)
+        substream = self._one(marker, f"the residual of {('luma', 'chroma')[component]}")
+        payloads, records = split_regions(
+            substream.payload, substream.payload_offset, self.picture.num_regions, marker.name
+        )
+        return ResidualPayloads(list(payloads), records)
+
+    def _one(self, marker: Marker, what: str) -> Substream:
+        found = self.substreams_of(marker)
+        if len(found) == 1:
+            return found[0]
+        raise CodestreamSyntaxError(
+            f"{marker.name}, {what}, " + ("is missing" if not found else "is there more than once"),
+            bit_offset=8 * found[1].marker_offset if found else None,
+            element=marker.name,
+            expected="exactly one",
+            found=str(len(found)),
+        )
+
+
+def _payload(substream: Substream) -> Payload:
+    return Payload(substream.payload, substream.payload_offset, substream.marker.name)
+
+
+def _independent(substreams: Iterable[Substream], regions: int, name: str) -> ResidualPayloads:
+    """Independent regions: one substream each, its index in front (CS-REG-02)."""
+    payloads: list[Payload | None] = [None] * regions
+    records: list[FieldRecord] = []
+    for substream in substreams:
+        offset = 8 * substream.payload_offset
+        if not substream.payload:
+            raise TruncatedStreamError(
+                "an independent region has no index",
+                bit_offset=offset,
+                element=name,
+                expected="at least the byte of the region index",
+                found="an empty payload",
+            )
+        index = substream.payload[0]
+        if index >= regions or payloads[index] is not None:
+            raise CodestreamSyntaxError(
+                "the region does not exist" if index >= regions else "the region is there twice",
+                bit_offset=offset,
+                element=f"{name}.region_index",
+                expected=f"another index of 0..{regions - 1} ({REGION_INDEX_ID})",
+                found=str(index),
+            )
+        label = f"{name} region {index}"
+        records.append(FieldRecord(label, "region_index", REGION_INDEX_ID, offset, 8, index))
+        payloads[index] = Payload(substream.payload[1:], substream.payload_offset + 1, label)
+    return ResidualPayloads(payloads, records)
+
+
+def parse(
+    data: bytes,
+    dialect: Dialect = Dialect.T840,
+    limits: Limits = DEFAULT_LIMITS,
+    check_conformance: bool = True,
+) -> Codestream:
+    """Parse a codestream's headers and tables; entropy-coded data is not looked at.
+
+    :param check_conformance: apply the rules of values, profiles and levels and require all substreams.
+        Without it only the fields are read: broken rules are listed in ``violations``, and the payload
+        methods raise when something is missing.
+    :raises BitstreamError: the class says what is wrong. Where the other dialect's rules would accept the
+        data the message says so; the dialect is never switched.
+    """
+    data = bytes(data)
+    try:
+        return _parse(data, dialect, limits, check_conformance)
+    except BitstreamError as error:
+        if _accepts(data, dialect.other, limits):
+            error.message += (
+                f" (the data follow the rules of dialect '{dialect.other.value}', they were read as "
+                f"'{dialect.value}')"
+            )
+            error.args = (error.message,)
+        raise
+
+
+def _accepts(data: bytes, dialect: Dialect, limits: Limits) -> bool:
+    try:
+        _parse(data, dialect, limits, check_conformance=True)
+    except BitstreamError:
+        return False
+    return True
+
+
+def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: bool) -> Codestream:
+    container = split(data, limits)
+    found = _by_marker(container)
+    contents: list[SegmentContent] = []
+
+    context = _Context(dialect)
+    content = read_segment(
+        PIH,
+        found[0].payload,
+        8 * found[0].payload_offset,
+        context,
+        {"img_height_minus64": _pixel_limit(limits)},
+    )
+    picture: PictureHeader = content.header
+    contents.append(content)
+    tools = DEFAULT_TOOLS
+    rendering = None
+    for substream in found[1:]:
+        if substream.marker is Marker.TON:
+            content = read_segment(TON, substream.payload, 8 * substream.payload_offset, picture)
+            tools = content.header
+            contents.append(content)
+        elif substream.marker is Marker.RDI:
+            content = read_segment(RDI, substream.payload, 8 * substream.payload_offset, picture)
+            rendering = content.header
+            contents.append(content)
+
+    violations = tuple(violation for c in contents for violation in c.violations)
+    if violations and check_conformance:
+        raise violations[0]
+    warnings = [warning for c in contents for warning in c.warnings]
+    if container.trailing:
+        warnings.append(f"{container.trailing} bytes after EOC are ignored")
+    if not picture.gain_3D_enable_flag and any(s.marker is Marker.SOQ for s in found):
+        warnings.append("SOQ is ignored: gain_3D_enable_flag is 0")
+    if sum(s.marker is Marker.UDI for s in found) > 1:
+        warnings.append("UDI is there more than once, all are kept")
+    records = [record for c in contents for record in c.records]
+    stream = Codestream(
+        dialect=dialect,
+        picture=picture,
+        tools=tools,
+        rendering=rendering,
+        user_data=tuple(s.payload for s in found if s.marker is Marker.UDI),
+        substreams=found,
+        warnings=tuple(warnings),
+        header_fields=tuple(sorted(records, key=lambda r: r.bit_offset)),
+        violations=violations,
+    )
+    if check_conformance:
+        if len(stream.substreams_of(Marker.SOQ)) > 1:
+            stream._one(Marker.SOQ, "the quality map")
+        _ = stream.fields
+    return stream
+
+
+@dataclass(frozen=True)
+class _Context:
+    dialect: Dialect
+
+
+def _by_marker(container: Container) -> tuple[Substream, ...]:
+    """Check the order, and that no header is there twice (CS-CON-07, CS-CON-08)."""
+    first, *rest = container.substreams
+    if first.marker is not Marker.PIH:
+        raise CodestreamSyntaxError(
+            "the picture header must come first",
+            bit_offset=8 * first.marker_offset,
+            element="PIH",
+            expected=f"PIH ({int(Marker.PIH):#06x})",
+            found=first.marker.name,
+        )
+    seen = {Marker.PIH}
+    for substream in rest:
+        if substream.marker in _ONCE and substream.marker in seen:
+            raise CodestreamSyntaxError(
+                f"{substream.marker.name} is there more than once",
+                bit_offset=8 * substream.marker_offset,
+                element=substream.marker.name,
+                expected="at most one",
+            )
+        seen.add(substream.marker)
+    return container.substreams
+
+
+def _pixel_limit(limits: Limits) -> Callable[[Scope], None]:
+    def check(scope: Scope) -> None:
+        width, height = scope.img_width_minus64 + 64, scope.img_height_minus64 + 64
+        if width * height > limits.max_pixels:
+            raise ResourceLimitError(
+                "the picture is larger than allowed",
+                element="PIH.img_height_minus64",
+                expected=f"at most {limits.max_pixels} samples",
+                found=f"{width} x {height} = {width * height} samples",
+            )
+
+    return check
