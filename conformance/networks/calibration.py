@@ -18,7 +18,8 @@ from torch import Tensor
 from conformance.networks.context import ContextModel, chroma_mean, split_phases
 from conformance.networks.hyper import HyperDecoder
 from refdec import entropy, integer
-from refdec.codestream import Dialect, latent_size
+from refdec.codestream import Dialect
+from refdec.codestream.geometry import latent_size
 from refdec.entropy.tables import coder_tables, symbol_of_column
 from refdec.errors import BitstreamError, ModelError
 from refdec.models_io import EntropyModel, ModelSet
@@ -169,7 +170,7 @@ def float_latents(
     return FloatLatents(coded, (psi[0], psi[1]), phases, (luma, chroma))
 
 
-def latent_fraction(samples: Sequence[FloatLatents], component: int, headroom: float = 2.0) -> Int32:
+def latent_fraction(samples: Sequence[FloatLatents], component: int, headroom: float = 1.25) -> Int32:
     """Fraction bits per channel at which ``headroom`` times the largest latent seen fits 16 bits.
 
     A channel that hardly moves gets the format of one that reaches +-1, so that no stream is far from it.
