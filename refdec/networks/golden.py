@@ -1,6 +1,6 @@
 """The arithmetic between the integer graphs, written as the definitions read (int64, every bound asserted).
 
-Statements AR-LAT-01, AR-LAT-02 and AR-PIC-01, AR-PIC-02 of docs/arithmetic-picture.md.
+Statements AR-LAT-01, AR-LAT-05, AR-PIC-01 and AR-PIC-02 of docs/arithmetic-picture.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def residual_to_latent(residual: IntArray, fraction: IntArray) -> npt.NDArray[np
 
 
 def saturate_latent(value: IntArray, lo: IntArray, hi: IntArray) -> npt.NDArray[np.int16]:
-    """A latent computed in 32 bits, clipped to its channels' ranges ``lo..hi`` (AR-LAT-02)."""
+    """A latent computed in 32 bits, clipped to its channels' ranges ``lo..hi`` (AR-LAT-05)."""
     bounds = [b.astype(np.int64)[:, None, None] for b in (lo, hi)]
     assert all(abs(b).max() <= LATENT_MAX for b in bounds)
     return np.clip(value.astype(np.int64), *bounds).astype(np.int16)

@@ -61,7 +61,7 @@ def run_phases(
     engine: str = "jit",
     threads: int = 1,
 ) -> Int16:
-    """All four phases of a latent; a decoder's ``step`` looks the residual up, an encoder's decides it.
+    """All four phases of a latent (AR-LAT-02 to 04); a decoder's ``step`` looks the residual up, an encoder's decides it.
 
     :param psi: int16 ``[4 C, ceil(h/2), ceil(w/2)]``.
     :param size: ``(h, w)`` of the latent.
@@ -137,7 +137,7 @@ def scale_latent(
     *,
     engine: str = "jit",
 ) -> Int16:
-    """LSBS: the latent that synthesis reads where that tool is on (AR-LAT-02).
+    """LSBS: the latent that synthesis reads where that tool is on (AR-LAT-05).
 
     :param residual: int32 ``[C, h, w]``, dequantised, 12 fraction bits.
     :param segments: uint8 ``[C, h, w]``.
@@ -160,7 +160,7 @@ def picture_psi(
     threads: int = 1,
     show: Callable[[int, Int16], None] | None = None,
 ) -> Int16:
-    """psi of the whole picture from its regions, later regions over earlier ones.
+    """psi of the whole picture from its regions, later regions over earlier ones (AR-LAT-06).
 
     :param z_hat: integers ``[C, hz, wz]`` of the picture.
     :param sizes: extended region rectangles in luma samples; ``hyper`` and ``psi``: the same on those grids.
@@ -192,7 +192,7 @@ def picture_latent(
     threads: int = 1,
     show: Callable[[int | None, str, npt.NDArray[np.generic]], None] | None = None,
 ) -> Int16:
-    """The latent of the whole picture from its regions, later regions over earlier ones.
+    """The latent of the whole picture from its regions, later regions over earlier ones (AR-LAT-06).
 
     :param psi: int16 ``[4 C, ., .]`` of the picture.
     :param residual: int32 ``[C, lh, lw]`` of the picture, dequantised.

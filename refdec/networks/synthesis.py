@@ -26,7 +26,7 @@ def synthesise_tile(
     threads: int = 1,
     observe: Callable[[str, npt.NDArray[np.generic]], None] | None = None,
 ) -> Int16:
-    """The signal of one tile.
+    """The signal of one tile (AR-PIC-01).
 
     :param latents: int16 ``[C, ceil(h/16), ceil(w/16)]`` of the tile: luma, and for chroma luma and chroma.
     :param size: ``(h, w)`` of the tile in luma samples.
@@ -79,6 +79,6 @@ def synthesise(
 
 
 def to_bytes(plane: UInt16, *, engine: str = "jit") -> npt.NDArray[np.uint8]:
-    """Planes rounded to 8 bits, halves up; the same shape."""
+    """Planes rounded to 8 bits, halves up (AR-PIC-02); the same shape."""
     out: npt.NDArray[np.uint8] = arithmetic(engine).plane_to_bytes(plane)
     return out
