@@ -61,7 +61,9 @@ def run_phases(
     engine: str = "jit",
     threads: int = 1,
 ) -> Int16:
-    """All four phases of a latent (AR-LAT-02 to 04); a decoder's ``step`` looks the residual up, an encoder's decides it.
+    """All four phases of a latent (AR-LAT-02 to 04).
+
+    A decoder's ``step`` looks the residual up, an encoder's decides it.
 
     :param psi: int16 ``[4 C, ceil(h/2), ceil(w/2)]``.
     :param size: ``(h, w)`` of the latent.
