@@ -23,7 +23,7 @@ _SWEEPS = 4
 class Moments:
     """Centred second moments of a layer's rows: ``x`` inputs ``[N, K]``, ``t`` wanted outputs ``[N, O]``.
 
-    ``xx`` is ``[K, K]``, or ``[O, K, K]`` if every output weighs the rows in its own way; ``xt`` is ``[K, O]``;
+    ``xx`` is ``[K, K]``, or ``[O, K, K]`` where every output weighs the rows by itself; ``xt`` is ``[K, O]``;
     ``mean_x`` ``[K]`` or ``[O, K]``; ``mean_t`` ``[O]``; ``tt`` ``[O]``.
     """
 

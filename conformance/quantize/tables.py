@@ -27,8 +27,8 @@ def _approximate(function: str, x: np.ndarray) -> np.ndarray:
 
 
 def table(function: str, input_fraction: int, output_fraction: int) -> np.ndarray:
-    """int16 ``[65536]``: entry ``a + 32768`` is f(a / 2^input_fraction) * 2^output_fraction, rounded to nearest
-    (a tie upwards), limited to -32767..32767.
+    """int16 ``[65536]``: entry ``a + 32768`` is f(a / 2^input_fraction) * 2^output_fraction, to the nearest
+    integer (a tie upwards), limited to -32767..32767.
 
     float64 decides where it safely can; entries within 1e-6 of a tie are decided with 100 bits.
     """
