@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from refdec.codestream.bits import BitReader, BitWriter
 from refdec.codestream.reader import FieldRecord
-from refdec.codestream.syntax import SE, UE, Field
+from refdec.codestream.syntax import SE, UE, Field, U
 from refdec.errors import CodestreamSyntaxError
 
 THREAD_SIZE_DELTA = Field(
@@ -26,7 +26,12 @@ REGION_SIZE = Field(
     count_words="regions - 1",
     meaning="bytes of a region's payload; the last region takes the rest",
 )
-REGION_INDEX_ID = "CS-REG-02"
+REGION_INDEX = Field(
+    id="CS-REG-02",
+    name="region_index",
+    coding=U(8),
+    meaning="region that this substream holds",
+)
 
 
 @dataclass(frozen=True)

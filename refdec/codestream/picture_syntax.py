@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from refdec.codestream.geometry import CHANNELS, ceil_div, cube_shape
-from refdec.codestream.headers import BIT_DEPTHS, ComponentHeader, CubeGroup, PictureHeader
+from refdec.codestream.component_syntax import COMPONENT, THREADS, coded_height, coded_width, make_component
+from refdec.codestream.geometry import ceil_div
+from refdec.codestream.headers import BIT_DEPTHS, PictureHeader
 from refdec.codestream.profiles import (
     LEVELS,
     PROFILE_TRANSFORMS,
@@ -13,27 +14,17 @@ from refdec.codestream.profiles import (
     level_area,
     level_models,
 )
-from refdec.codestream.syntax import B, Derived, Dialect, Field, Group, Rule, Scope, Segment, U, When, build
+from refdec.codestream.syntax import B, Derived, Dialect, Field, Group, Rule, Scope, Segment, U, When
 from refdec.errors import ConformanceError, UnsupportedFeatureError
 
 Allowed = Sequence[int]
-THREADS = Derived("threads", lambda v: 2 << v)
 _CUSTOM = When("colour_transform_idx = 2", lambda s: s.colour_transform_idx == 2)
 _REGIONS = When("region_partitioning_flag = 1", lambda s: s.region_partitioning_flag == 1)
 _DEPENDENT = When(
     "region_partitioning_flag = 1 and region_residual_in_its_own_substream_flag = 0",
     lambda s: s.region_partitioning_flag == 1 and s.region_residual_in_its_own_substream_flag == 0,
 )
-_TILED = When("synthesis_tile_enable = 1", lambda s: s.synthesis_tile_enable == 1)
 _MAP = When("gain_3D_enable_flag = 1", lambda s: s.gain_3D_enable_flag == 1)
-
-
-def _width(s: Scope) -> int:
-    return int(s.img_width_minus64) + 64
-
-
-def _height(s: Scope) -> int:
-    return int(s.img_height_minus64) + 64
 
 
 def _profile_transforms(s: Scope) -> Allowed:
@@ -47,7 +38,7 @@ def _area_allows_width(s: Scope) -> Allowed:
 
 def _area_allows_height(s: Scope) -> Allowed:
     area = level_area(s.level_idc)
-    return range(65536) if area is None else range(min(65536, max(0, area // _width(s) - 63)))
+    return range(65536) if area is None else range(min(65536, max(0, area // coded_width(s) - 63)))
 
 
 def _coded_rows_allowed(s: Scope) -> Allowed:
@@ -67,164 +58,6 @@ def _limited_splits(s: Scope, length: int, unit: int) -> Allowed:
 def _regions(s: Scope) -> int:
     return (int(s.num_ver_splits_minus1) + 1) * (int(s.num_hor_splits_minus1) + 1)
 
-
-def _component_channels(s: Scope) -> int:
-    return CHANNELS[s.index]
-
-
-def _channels_present(s: Scope) -> int:
-    return min(int(s.num_chs_coded), CHANNELS[s.index])
-
-
-def _flags_in_group(s: Scope) -> int:
-    phases, rows, columns = cube_shape(_height(s), _width(s))
-    return min(8, phases * rows * columns - 8 * s.index)
-
-
-def _cube_group_count(s: Scope) -> int:
-    phases, rows, columns = cube_shape(_height(s), _width(s))
-    return ceil_div(phases * rows * columns, 8)
-
-
-def _overlap_allowed(s: Scope) -> Allowed:
-    size = 16 * int(s.synthesis_tile_size)
-    if not s.region_residual_in_its_own_substream_flag:
-        # Tiles that overlap must each bring something new, cut at the picture as they are.
-        size = min(size, _width(s), _height(s))
-    return range(min(32, ceil_div(size, 16)))
-
-
-def _overlap_words(s: Scope) -> str:
-    return "an overlap below the tile size, and below the picture's sides where tiles overlap"
-
-
-def _component(s: Scope) -> ComponentHeader:
-    return ComponentHeader(component=s.index, cube_flag_shape=cube_shape(_height(s), _width(s)), **s.values)
-
-
-def _like_luma(name: str, values: int) -> Rule:
-    """Chroma must repeat luma's tiling: its synthesis reads the luma latent of the same tile."""
-
-    def allowed(s: Scope) -> Allowed:
-        if s.index == 0:
-            return range(values)
-        return (int(getattr(s.components[0], name)),)
-
-    return Rule(
-        id="CS-PIH-R16",
-        allowed=allowed,
-        expected=lambda s: (
-            "the same synthesis tiling for chroma as for luma (another one is not implemented)"
-        ),
-        error=UnsupportedFeatureError,
-    )
-
-
-_CUBE_GROUP = Group(
-    name="cube_groups",
-    make=build(CubeGroup),
-    when=When("use_cube_flags = 1", lambda s: s.use_cube_flags == 1),
-    times=_cube_group_count,
-    times_words="⌈N/8⌉ groups, N = 4·n_y·n_x",
-    least_bits=1,
-    body=(
-        Field(
-            id="CS-PIH-33",
-            name="cube_group_flag",
-            coding=U(1),
-            meaning="0: all flags of the group are 1 and not coded",
-        ),
-        Field(
-            id="CS-PIH-34",
-            name="cube_flag",
-            coding=U(1),
-            count=_flags_in_group,
-            count_words="8, or what is left in the last group",
-            when=When("cube_group_flag = 1", lambda s: s.cube_group_flag == 1),
-            default=lambda s: (1,) * _flags_in_group(s),
-            meaning="1: the sigma test decides; 0: every element of the cube is coded",
-        ),
-    ),
-)
-
-_COMPONENT: tuple[Field | Group, ...] = (
-    Field(
-        id="CS-PIH-30",
-        name="multi_threading_r",
-        coding=U(1),
-        meaning="residual payloads have several threads",
-    ),
-    Field(
-        id="CS-PIH-31",
-        name="log2_num_threads_r_minus1",
-        coding=U(2),
-        when=When("multi_threading_r = 1", lambda s: s.multi_threading_r == 1),
-        meaning="2, 4, 8 or 16 threads; 1 where absent",
-        derived=THREADS,
-    ),
-    Field(
-        id="CS-PIH-32",
-        name="num_chs_coded",
-        coding=U(8),
-        meaning="latent channels present (num_chs), clamped to 160 for luma and 96 for chroma",
-        rules=(
-            Rule(
-                id="CS-PIH-R13",
-                allowed=lambda s: range(_component_channels(s) + 1),
-                expected=lambda s: "no more channels than the component has",
-                tolerated=True,
-            ),
-        ),
-    ),
-    Field(id="CS-PIH-35", name="use_cube_flags", coding=U(1), meaning="0: all cube flags are 1"),
-    _CUBE_GROUP,
-    Field(id="CS-PIH-36", name="rvs_enable_flag", coding=U(1), meaning="residual variance scaling"),
-    Field(id="CS-PIH-38", name="grfs_enable_flag", coding=U(1), meaning="channel-wise gain"),
-    Field(
-        id="CS-PIH-37",
-        name="grfs_channel_flag",
-        coding=U(1),
-        count=_channels_present,
-        count_words="num_chs",
-        when=When("grfs_enable_flag = 1", lambda s: s.grfs_enable_flag == 1),
-        meaning="channels with the gain; others count as 0",
-    ),
-    Field(
-        id="CS-PIH-39",
-        name="synthesis_tile_enable",
-        coding=U(1),
-        meaning="the synthesis transform runs tile by tile",
-        rules=(_like_luma("synthesis_tile_enable", 2),),
-    ),
-    Field(
-        id="CS-PIH-40",
-        name="synthesis_tile_size",
-        coding=U(8),
-        when=_TILED,
-        meaning="tile size in units of 16 luma samples",
-        derived=Derived("tile_size", lambda v: 16 * v),
-        rules=(
-            Rule(
-                id="CS-PIH-R14",
-                allowed=lambda s: range(1, 256),
-                expected=lambda s: "a tile size above 0",
-            ),
-            _like_luma("synthesis_tile_size", 256),
-        ),
-    ),
-    Field(
-        id="CS-PIH-41",
-        name="synthesis_tile_overlap",
-        coding=U(5),
-        when=_TILED,
-        meaning="tile overlap in units of 16 luma samples",
-        derived=Derived("tile_overlap", lambda v: 16 * v),
-        rules=(
-            Rule(id="CS-PIH-R15", allowed=_overlap_allowed, expected=_overlap_words),
-            _like_luma("synthesis_tile_overlap", 32),
-        ),
-    ),
-)
 
 _GENERAL: tuple[Field | Group, ...] = (
     Field(
@@ -330,7 +163,7 @@ _GENERAL: tuple[Field | Group, ...] = (
                 allowed=_area_allows_height,
                 expected=lambda s: (
                     f"an area of at most {level_area(s.level_idc)} samples at level {s.level_idc}, "
-                    f"{_width(s)} of them in a row"
+                    f"{coded_width(s)} of them in a row"
                 ),
                 error=ConformanceError,
             ),
@@ -489,8 +322,8 @@ _CORE: tuple[Field | Group, ...] = (
         rules=(
             Rule(
                 id="CS-PIH-R07",
-                allowed=lambda s: _limited_splits(s, _height(s), 256),
-                expected=lambda s: f"at most ⌈{_height(s)}/256⌉ rows of regions",
+                allowed=lambda s: _limited_splits(s, coded_height(s), 256),
+                expected=lambda s: f"at most ⌈{coded_height(s)}/256⌉ rows of regions",
             ),
         ),
     ),
@@ -504,8 +337,8 @@ _CORE: tuple[Field | Group, ...] = (
         rules=(
             Rule(
                 id="CS-PIH-R08",
-                allowed=lambda s: _limited_splits(s, _width(s), 512),
-                expected=lambda s: f"at most ⌈{_width(s)}/512⌉ columns of regions",
+                allowed=lambda s: _limited_splits(s, coded_width(s), 512),
+                expected=lambda s: f"at most ⌈{coded_width(s)}/512⌉ columns of regions",
             ),
         ),
     ),
@@ -553,10 +386,10 @@ _CORE: tuple[Field | Group, ...] = (
     ),
     Group(
         name="components",
-        make=_component,
+        make=make_component,
         times=lambda s: 2,
         times_words="2, luma and chroma",
-        body=_COMPONENT,
+        body=COMPONENT,
     ),
     Field(
         id="CS-PIH-42",

@@ -20,12 +20,15 @@ from refdec.codestream.syntax import (
 )
 from refdec.errors import BitstreamError, CodestreamSyntaxError
 
+Watcher = Callable[[Scope, int], None]
+"""Called with the scope and the bit offset of an element that was just read."""
+
 
 class FieldRecord(NamedTuple):
     """One syntax element as found.
 
     :param segment: ``PIH``, ``TON``, ``RDI``, ``SORP region 2`` ...
-    :param name: name with the path of its object, e.g. ``components[1].num_chs_coded``.
+    :param name: name with the path of its object, e.g. ``components[1].num_chs``.
     :param id: statement id of the element's description.
     :param bit_offset: first bit, counted from the start of the codestream.
     :param width: bits of one value.
@@ -58,7 +61,7 @@ class SegmentReader:
         self.records: list[FieldRecord] = []
         self.violations: list[BitstreamError] = []
         self.warnings: list[str] = []
-        self.after: dict[str, Callable[[Scope], None]] = {}
+        self.after: dict[str, Watcher] = {}
 
     def present(self, element: Field, scope: Scope) -> Any:
         """Read the element, note it, and apply its rules."""
@@ -163,7 +166,7 @@ def read_segment(
     payload: bytes,
     bit_offset: int,
     parent: object,
-    after: dict[str, Callable[[Scope], None]] | None = None,
+    after: dict[str, Watcher] | None = None,
 ) -> SegmentContent:
     """Read a plain-bit marker segment.
 
@@ -189,7 +192,7 @@ def read_segment(
 class _Watching(SegmentReader):
     """A reader that calls somebody as soon as certain elements are known."""
 
-    def __init__(self, reader: BitReader, segment: str, after: dict[str, Callable[[Scope], None]]) -> None:
+    def __init__(self, reader: BitReader, segment: str, after: dict[str, Watcher]) -> None:
         super().__init__(reader, segment)
         self.after = after
 
@@ -198,7 +201,7 @@ class _Watching(SegmentReader):
         callback = self.after.get(element.name)
         if callback is not None:
             scope.values[element.name] = value
-            callback(scope)
+            callback(scope, self.records[-1].bit_offset)
         return value
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from refdec.codestream.container import Container, Marker, Substream, split
 from refdec.codestream.headers import DEFAULT_TOOLS, PictureHeader, RenderingInformation, ToolHeader
-from refdec.codestream.payloads import REGION_INDEX_ID, Payload, ThreadedData, split_regions
+from refdec.codestream.payloads import REGION_INDEX, Payload, ThreadedData, split_regions
 from refdec.codestream.picture_syntax import PIH
-from refdec.codestream.reader import FieldRecord, SegmentContent, read_segment
+from refdec.codestream.reader import FieldRecord, SegmentContent, Watcher, read_segment
 from refdec.codestream.rendering_syntax import RDI
 from refdec.codestream.syntax import Dialect, Scope
 from refdec.codestream.tool_syntax import TON
@@ -38,6 +38,7 @@ class ResidualPayloads(NamedTuple):
 class Codestream:
     """A parsed codestream.
 
+    :param byte_size: of the data that were parsed, bytes behind EOC included.
     :param rendering: ``None`` where the stream has no RDI.
     :param user_data: payload of every UDI, in file order.
     :param substreams: in file order.
@@ -47,6 +48,7 @@ class Codestream:
     """
 
     dialect: Dialect
+    byte_size: int
     picture: PictureHeader
     tools: ToolHeader
     rendering: RenderingInformation | None
@@ -173,11 +175,11 @@ def _independent(substreams: Iterable[Substream], regions: int, name: str) -> Re
                 "the region does not exist" if index >= regions else "the region is there twice",
                 bit_offset=offset,
                 element=f"{name}.region_index",
-                expected=f"another index of 0..{regions - 1} ({REGION_INDEX_ID})",
+                expected=f"another index of 0..{regions - 1} ({REGION_INDEX.id})",
                 found=str(index),
             )
         label = f"{name} region {index}"
-        records.append(FieldRecord(label, "region_index", REGION_INDEX_ID, offset, 8, index))
+        records.append(FieldRecord(label, "region_index", REGION_INDEX.id, offset, 8, index))
         payloads[index] = Payload(substream.payload[1:], substream.payload_offset + 1, label)
     return ResidualPayloads(payloads, records)
 
@@ -201,10 +203,7 @@ def parse(
         return _parse(data, dialect, limits, check_conformance)
     except BitstreamError as error:
         if _accepts(data, dialect.other, limits):
-            error.message += (
-                f" (the data follow the rules of dialect '{dialect.other.value}', they were read as "
-                f"'{dialect.value}')"
-            )
+            error.message += f" (the same data parse in dialect '{dialect.other.value}'; they were read as '{dialect.value}')"
             error.args = (error.message,)
         raise
 
@@ -257,6 +256,7 @@ def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: boo
     records = [record for c in contents for record in c.records]
     stream = Codestream(
         dialect=dialect,
+        byte_size=len(data),
         picture=picture,
         tools=tools,
         rendering=rendering,
@@ -302,12 +302,13 @@ def _by_marker(container: Container) -> tuple[Substream, ...]:
     return container.substreams
 
 
-def _pixel_limit(limits: Limits) -> Callable[[Scope], None]:
-    def check(scope: Scope) -> None:
+def _pixel_limit(limits: Limits) -> Watcher:
+    def check(scope: Scope, bit_offset: int) -> None:
         width, height = scope.img_width_minus64 + 64, scope.img_height_minus64 + 64
         if width * height > limits.max_pixels:
             raise ResourceLimitError(
                 "the picture is larger than allowed",
+                bit_offset=bit_offset,
                 element="PIH.img_height_minus64",
                 expected=f"at most {limits.max_pixels} samples",
                 found=f"{width} x {height} = {width * height} samples",

@@ -150,6 +150,7 @@ class Field:
 
     :param id: statement id, see docs/codestream.md.
     :param name: standard name; attribute of the header object.
+    :param title: the standard's name where ``name`` must differ from it.
     :param part: the element belongs to this position of a tuple whose parts are coded apart.
     :param count: number of values for a list, ``None`` for a single one.
     :param default: value where the element is absent.
@@ -159,6 +160,7 @@ class Field:
     name: str
     coding: Coding
     meaning: str
+    title: str = ""
     part: int | None = None
     count: Callable[[Scope], int] | None = None
     count_words: str = ""
@@ -170,7 +172,8 @@ class Field:
     @property
     def label(self) -> str:
         """Name with its part, e.g. ``fL[1]``."""
-        return self.name if self.part is None else f"{self.name}[{self.part}]"
+        title = self.title or self.name
+        return title if self.part is None else f"{title}[{self.part}]"
 
     def absent_value(self, scope: Scope) -> Any:
         """Value of the element where it is absent."""
