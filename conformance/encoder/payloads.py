@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from conformance.encoder import decisions
 from conformance.encoder.quantise import Float32, Steps, linear_gain, quality_factor, quantise
-from refdec.codestream import PictureHeader
+from refdec.codestream import PictureHeader, threaded_payload
 from refdec.codestream.geometry import region_rectangles
 from refdec.codestream.headers import cube_groups
 from refdec.entropy import EntropyEngine, Rounding
@@ -160,7 +160,7 @@ def encode_quality_map(
 
 
 def _with_table(data: bytes, sizes: tuple[int, ...]) -> bytes:
-    return thread_table(sizes) + data
+    return threaded_payload(data, sizes)
 
 
 def with_cube_flags(

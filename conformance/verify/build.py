@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
-from conformance.encoder.decisions import quality_entropy_index
 from conformance.encoder.payloads import encode_payloads
-from conformance.encoder.stream import write_stream
+from conformance.encoder.stream import NO_RENDERING, with_quality_map
 from conformance.verify.cases import Case
 from conformance.verify.synthetic import Splitmix
-from refdec.codestream import CHANNELS, Dialect, PictureHeader, ToolHeader
+from refdec.codestream import CHANNELS, Dialect, PictureHeader, ToolHeader, assemble
+from refdec.codestream.container import join, split
 from refdec.codestream.geometry import cube_shape, hyper_size, latent_size
 from refdec.codestream.headers import component_header, thread_fields
 from refdec.entropy import EntropyEngine
 from refdec.entropy.tables import coder_tables
+from refdec.limits import DEFAULT_LIMITS
 from refdec.models_io import ModelSet
 from refdec.scales import component_scales
 
@@ -31,7 +30,9 @@ def build_stream(case: Case, seed: int, models: ModelSet, engine: EntropyEngine)
     quality_map = draw_quality_map(case, random)
     picture = picture_header(case, random)
     if quality_map is not None:
-        picture = _with_quality(picture, case, quality_map, engine)
+        picture = with_quality_map(
+            picture, quality_map, engine, case.rounding, case.threads_q, case.quality_index
+        )
     entropy_models = (models.entropy(case.model, 0), models.entropy(case.model, 1))
     hz, wz = hyper_size(height, width)
     z_hats = [draw_z(random, CHANNELS[c], hz, wz) for c in (0, 1)]
@@ -50,7 +51,21 @@ def build_stream(case: Case, seed: int, models: ModelSet, engine: EntropyEngine)
         left_out=case.left_out,
     )
     tools = ToolHeader(lsbs_enable_flag=(int(case.parts[0].lsbs), int(case.parts[1].lsbs)))
-    return write_stream(picture, payloads, None if case.minimal else tools, minimal=case.minimal)
+    data = assemble(
+        picture,
+        z=payloads.z,
+        residuals=payloads.residual,
+        quality=payloads.quality,
+        tools=None if case.minimal else tools,
+        rendering=None if case.minimal else NO_RENDERING,
+    )
+    return reordered(data) if case.minimal else data
+
+
+def reordered(data: bytes) -> bytes:
+    """The same stream with the substreams behind the picture header in reverse order."""
+    first, *rest = split(data, DEFAULT_LIMITS).substreams
+    return join((substream.marker, substream.payload) for substream in (first, *reversed(rest)))
 
 
 def picture_header(case: Case, random: Splitmix) -> PictureHeader:
@@ -98,22 +113,6 @@ def picture_header(case: Case, random: Splitmix) -> PictureHeader:
     )
 
 
-def _with_quality(
-    picture: PictureHeader, case: Case, quality_map: npt.NDArray[np.int8], engine: EntropyEngine
-) -> PictureHeader:
-    index = case.quality_index
-    if index is None:
-        index = quality_entropy_index(engine.quality_map_deltas(quality_map, rounding=case.rounding))
-    multi, log2 = thread_fields(case.threads_q)
-    return replace(
-        picture,
-        gain_3D_enable_flag=1,
-        multi_threading_q=multi,
-        log2_num_threads_q_minus1=log2,
-        quality_map_entropy_index=index,
-    )
-
-
 def draw_z(random: Splitmix, channels: int, hz: int, wz: int) -> npt.NDArray[np.int8]:
     """Hyper-latents: small values, and now and then any value of -31..31."""
     shape = (channels, hz, wz)
@@ -143,7 +142,8 @@ def draw_symbols(random: Splitmix, levels: npt.NDArray[np.uint8], escapes: int) 
     spread = random.integers(0, 255, shape) * random.integers(0, 255, shape) * bounds >> 16
     kind = random.integers(0, 255, shape)
     short = bounds + random.integers(0, 5, shape)
-    long = random.integers(0, 32767, shape)
+    # One long escape in sixteen lies at the very end of 16 bits.
+    long = np.where(random.integers(0, 15, shape) == 0, 32768, random.integers(0, 32767, shape))
     size = np.where(kind < escapes, np.where(kind & 1 == 0, short, long), spread)
     signs = 1 - 2 * random.integers(0, 1, shape)
     return np.clip(size * signs, -32768, 32767).astype(np.int32)
