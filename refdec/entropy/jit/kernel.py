@@ -1,0 +1,93 @@
+"""What all kernels of this engine are made of: one decorator, array types, unaligned words.
+
+Every kernel has one explicit signature, is compiled when its module is imported, or read from
+Numba's cache, and releases the interpreter lock. Integer types only; tests look for floating point
+in the compiled code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+Kernel: TypeAlias = Callable[..., int]
+
+i64 = types.int64
+
+# Conversions in kernels. Numba makes 64 bits of most sums of smaller integers; these say it.
+wide: Any = np.int64
+narrow: Any = np.int32
+
+
+def reads(dtype: Any, dimensions: int = 1) -> Any:
+    """Type of a C-contiguous array that a kernel only reads; it may be read-only."""
+    return types.Array(dtype, dimensions, "C", readonly=True)
+
+
+def writes(dtype: Any, dimensions: int = 1) -> Any:
+    """Type of a C-contiguous array that a kernel writes."""
+    return types.Array(dtype, dimensions, "C")
+
+
+def kernel(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
+    """Compile a function for exactly one signature."""
+    compiled = njit(result(*arguments), cache=True, nogil=True, error_model="numpy")
+    return cast("Callable[[Kernel], Kernel]", compiled)
+
+
+def _little_endian(builder: Any, word: Any) -> Any:
+    return word if sys.byteorder == "little" else builder.bswap(word)
+
+
+def _word_pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, bits: int) -> Any:
+    first = builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+    return builder.bitcast(first, ir.IntType(bits).as_pointer())
+
+
+def typed(definition: Callable[..., Any]) -> Callable[..., Any]:
+    """An intrinsic as its callers see it: without the typing context."""
+    return cast("Callable[..., Any]", intrinsic(definition))
+
+
+@typed
+def load_word(typingctx: Any, array: Any, index: Any) -> Any:
+    """``int64``: the 8 bytes of a ``uint8`` array from ``index`` on, little-endian, any alignment.
+
+    Nothing is checked here: the caller proves that all 8 bytes lie inside the array.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _word_pointer(context, builder, signature.args[0], arguments[0], arguments[1], 64)
+        return _little_endian(builder, builder.load(pointer, align=1))
+
+    return types.int64(array, types.int64), generate
+
+
+@typed
+def load_four(typingctx: Any, array: Any, index: Any) -> Any:
+    """``int64``: 4 bytes as :func:`load_word` reads 8; not negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _word_pointer(context, builder, signature.args[0], arguments[0], arguments[1], 32)
+        word = _little_endian(builder, builder.load(pointer, align=1))
+        return builder.zext(word, ir.IntType(64))
+
+    return types.int64(array, types.int64), generate
+
+
+@typed
+def store_word(typingctx: Any, array: Any, index: Any, word: Any) -> Any:
+    """The opposite of :func:`load_word`, with the same duty of the caller."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _word_pointer(context, builder, signature.args[0], arguments[0], arguments[1], 64)
+        builder.store(_little_endian(builder, arguments[2]), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
