@@ -43,10 +43,10 @@ def hyper_scale_decoder_graph(conv1: ScaleLayer, depthwise: ScaleLayer, pointwis
     return Graph(
         (GraphInput("z_hat", channels, -128, 127, 0),),
         (
-            # max(0, .) followed by the next layer's clip to -128..127 is a clip to 0..127.
+            # AN-HSD-01: max(0, .) followed by the next layer's clip to -128..127 is a clip to 0..127.
             _layer("conv1", "z_hat", conv1, 1, 0, 127),
             _layer("depthwise", "conv1", depthwise, 3, 0, 127),
-            # |v| clipped to 3967 is the same for v clipped to -3967..3967.
+            # AN-HSD-02: |v| clipped to 3967 is the same for v clipped to -3967..3967.
             _layer("pointwise", "depthwise", pointwise, 1, -limit, limit),
             Node("shuffle", "pixel_shuffle", ("pointwise",), {"factor": UPSCALE}),
             Node("crop", "crop", ("shuffle",), {"divisor": LATENT_STRIDE}),

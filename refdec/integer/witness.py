@@ -1,4 +1,4 @@
-"""Witnesses: inputs that reach the proved bound of a layer, run through the golden engine.
+"""Witnesses: inputs that reach the proved bound of a layer, run through the golden engine (AN-PROOF-06).
 
 For one layer over a box of inputs the extreme of ``bias + sum w a`` is at a corner: each activation at
 one end of its proved range, chosen by the sign of its weight. Executing that corner shows that the

@@ -22,7 +22,7 @@ def _mix(weight: Int64Array, a: Int64Array, groups: int) -> Int64Array:
 
 
 def conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-CONV: correlation with zero padding, groups and stride."""
+    """AN-CONV-01 to 03: correlation with zero padding, groups and stride."""
     weight = node.tensors["weight"].astype(np.int64)
     top, left, bottom, right = node.attributes["pad"]
     stride, groups = node.attributes["stride"], node.attributes["groups"]
@@ -41,7 +41,7 @@ def conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch
 
 
 def transposed_conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-TCONV: every input sample spreads its kernel over the doubled grid, shifted up and left by one."""
+    """AN-TCONV-01: every input sample spreads its kernel over the doubled grid, shifted up and left by one."""
     weight = node.tensors["weight"].astype(np.int64)
     k = weight.shape[2]
     h, w = a.shape[1:]

@@ -1,4 +1,4 @@
-"""Rounding, clipping and the operations on one position at a time (AN-ROUND, AN-ADD, AN-MUL, AN-LUT)."""
+"""Rounding, clipping and the operations on one position at a time (AN-ROUND, AN-ACT, AN-ADD, AN-MUL, AN-LUT)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def per_channel(values: IntArray) -> Int64Array:
 
 
 def clip(values: Int64Array, lo: Int64Array, hi: Int64Array) -> Int64Array:
-    """AN-CLIP: to ``lo..hi`` of each channel."""
+    """AN-CLIP-01: to ``lo..hi`` of each channel."""
     return np.minimum(np.maximum(values, per_channel(lo)), per_channel(hi))
 
 
 def round_shift(values: Int64Array, shift: IntArray, rounding: str, watch: Watch) -> Int64Array:
-    """AN-ROUND: divide by ``2^shift`` of each channel, halves up or down to the floor."""
+    """AN-ROUND-01, 02: divide by ``2^shift`` of each channel, halves up or down to the floor."""
     s = per_channel(shift)
     if rounding == "half_up":
         values = np.where(s > 0, values + (np.int64(1) << np.maximum(s - 1, 0)), values)
@@ -31,7 +31,7 @@ def round_shift(values: Int64Array, shift: IntArray, rounding: str, watch: Watch
 def finish(
     values: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch, rounding: str | None = None
 ) -> Int64Array:
-    """The common end of every accumulating operation: leaky slope, rounding shift, clip."""
+    """AN-FIN-01: leaky slope (AN-LEAKY-01), rounding shift, clip."""
     watch.complete(values)
     leaky = node.attributes.get("leaky")
     if leaky is not None:
@@ -41,7 +41,7 @@ def finish(
 
 
 def add(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-ADD: align both, add, shift back."""
+    """AN-ADD-01: align both, add, shift back."""
     left = a << per_channel(node.tensors["shift_a"])
     right = b << per_channel(node.tensors["shift_b"])
     watch.partial(left)
@@ -50,17 +50,17 @@ def add(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array
 
 
 def mul(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-MUL: product, shift back."""
+    """AN-MUL-01: product, shift back."""
     return finish(a * b, node, lo, hi, watch)
 
 
 def lut(a: Int64Array, table: IntArray) -> Int64Array:
-    """AN-LUT: one table for all channels."""
+    """AN-LUT-01: one table for all channels."""
     return table.astype(np.int64)[a + 32768]
 
 
 def pixel_shuffle(a: Int64Array, r: int) -> Int64Array:
-    """AN-SHUFFLE: r * r channels become r x r samples."""
+    """AN-SHUFFLE-01: r * r channels become r x r samples."""
     c, h, w = a.shape
     out = np.empty((c // (r * r), h * r, w * r), np.int64)
     for dy in range(r):

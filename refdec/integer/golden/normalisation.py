@@ -1,4 +1,4 @@
-"""Layer normalisation over channels in integers (AN-NORM), and the integer square root (AN-ISQRT)."""
+"""Layer normalisation over channels in integers (AN-NORM)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INVERSE_BITS = 47
 
 
 def isqrt(values: Int64Array, bits: int) -> Int64Array:
-    """AN-ISQRT: the largest ``r`` with ``r * r <= value``, bit after bit, for values below ``4^bits``."""
+    """The largest ``r`` with ``r * r <= value``, bit after bit, for values below ``4^bits``."""
     root = np.zeros_like(values)
     for bit in range(bits - 1, -1, -1):
         candidate = root | (np.int64(1) << bit)
@@ -25,7 +25,7 @@ def isqrt(values: Int64Array, bits: int) -> Int64Array:
 
 
 def layer_norm(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-NORM: ``(v - mean) / sqrt(variance + epsilon) * weight + bias`` at every position."""
+    """AN-NORM-01 to 04: ``(v - mean) / sqrt(variance + epsilon) * weight + bias`` at every position."""
     channels = len(a)
     total = a.sum(axis=0)
     squares = channels * (a * a).sum(axis=0)
