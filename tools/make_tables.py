@@ -2,7 +2,7 @@
 
 ``python tools/make_tables.py`` rewrites the files, ``--check`` compares and exits 1 on a difference.
 ``distributions.json`` holds literals for which there is no formula: it is checked, never rewritten.
-Formulas and their statement ids are in docs/arithmetic.md.
+Formulas and their statement ids are in docs/arithmetic.md, the rules for this tool in AR-GEN-01.
 """
 
 from __future__ import annotations

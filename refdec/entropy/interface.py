@@ -20,7 +20,7 @@ thread that fails, and of its first failure in reading order. The failures are
   (both before any thread is looked at, with ``bit_offset = 8 * byte_offset``),
 * a thread without a single set bit, thus without terminator: ``CorruptPayloadError``,
 * a read of more bits than are left: ``TruncatedStreamError``,
-* an escaped value outside -32768..32767: ``CorruptPayloadError``,
+* an escaped value outside -32768..32767: ``CorruptPayloadError`` (AR-TANS-12),
 * the z symbol 63: ``CorruptPayloadError``,
 * after the last symbol, a state byte that is not 0 or bits that are left: ``CorruptPayloadError``.
 """
@@ -83,7 +83,7 @@ class EntropyEngine(Protocol):
         byte_offset: int = 0,
         element: str = "",
     ) -> Int32:
-        """Decode a payload that holds one call (AR-TANS-04..11).
+        """Decode a payload that holds one call (AR-TANS-04..12).
 
         :param data: the bytes of all threads one after another, without the table of their sizes.
         :param sizes: bytes per thread; their number is the number of threads (1, 2, 4, 8 or 16).
@@ -91,7 +91,7 @@ class EntropyEngine(Protocol):
         :param mask: ``bool[L]``, true where a symbol is coded.
         :param stop: progressive decoding (AR-PROG-01): every group whose first position lies below
             ``stop`` is decoded, positions from ``stop`` on are 0, and the end of the threads is
-            not checked. ``None`` decodes and checks everything. 0 <= stop <= L.
+            not checked (AR-PROG-02). ``None`` decodes and checks everything. 0 <= stop <= L.
         :param byte_offset: place of ``data[0]`` in the codestream, for errors.
         :param element: name of the payload, for errors.
         :return: ``int32[L]``; 0 where ``mask`` is false.
@@ -174,7 +174,7 @@ class EntropyEngine(Protocol):
     def quality_map_from_deltas(
         self, delta: IntArray, *, rounding: Rounding = "floor", byte_offset: int = 0, element: str = "SOQ"
     ) -> Int8:
-        """Quality indices from decoded deltas (AR-QMAP-02..04).
+        """Quality indices from decoded deltas (AR-QMAP-01..04).
 
         :param delta: ``int[h, w]``.
         :return: ``int8[h, w]``, -8..8.
@@ -194,8 +194,8 @@ class EntropyEngine(Protocol):
         """Scale before RVS/GRFS (AR-LOG-03): ``base + gain_log[c] + delta_beta + qlog[quality_map]``.
 
         :param base: ``int[C, h, w]``, 0..3967, output of the hyper scale decoder.
-        :param gain_log: ``int[C]``, -2048..2047.
-        :param delta_beta: -2048..2047.
+        :param gain_log: ``int[C]``, -2048..2047 (AR-LOG-02).
+        :param delta_beta: -2048..2047 (AR-LOG-04).
         :param quality_map: ``int[h, w]`` in -8..8, or ``None``.
         :return: ``int32[C, h, w]``, units of 1/128 level.
         :raises ValueError: an argument is out of range; in range, what is added to ``base`` stays

@@ -1,7 +1,7 @@
 """me-tANS tables, built from the 32 distributions, and the small tables of the entropy stage.
 
 Everything here is shared by the engines: data, no decoding. Definitions: docs/arithmetic.md,
-statements AR-PDF-01 and AR-TAB-01..04. All arrays are read-only.
+statements AR-PDF-01..02 and AR-TAB-01..04. All arrays are read-only.
 """
 
 from __future__ import annotations

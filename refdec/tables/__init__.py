@@ -1,7 +1,7 @@
 """Integer tables of the entropy stage, read from JSON beside this file.
 
 Every table carries the SHA-256 of its values (little-endian int32, C order), which is compared on
-loading. ``distributions.json`` holds literals of the standard; all other files are written by
+loading (AR-GEN-01). ``distributions.json`` holds literals of the standard; all other files are written by
 ``tools/make_tables.py`` from formulas in exact arithmetic.
 
 Groups and their tables (docs/arithmetic.md says what each is for):
