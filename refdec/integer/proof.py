@@ -4,7 +4,8 @@ Interval arithmetic per channel, from the declared input ranges through every no
 ``acc = bias + sum w a`` the interval that is proved holds for *every partial sum in every order*: each
 activation interval is first widened to contain 0, so that leaving a product out is the same as a legal
 activation, and the bias is optional as well. Vectorised engines that add products in pairs, start from
-zero, from the bias, or from bias plus rounding are all covered (``docs/arithmetic-networks.md``, AN-PROOF-01 to 05).
+zero, from the bias, or from bias plus rounding are all covered: AN-PROOF-01 to
+05 in ``docs/arithmetic-networks.md``.
 """
 
 from __future__ import annotations

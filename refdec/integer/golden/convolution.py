@@ -41,7 +41,7 @@ def conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch
 
 
 def transposed_conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
-    """AN-TCONV-01: every input sample spreads its kernel over the doubled grid, shifted up and left by one."""
+    """AN-TCONV-01: every sample spreads its kernel over the doubled grid, up and left by one."""
     weight = node.tensors["weight"].astype(np.int64)
     k = weight.shape[2]
     h, w = a.shape[1:]

@@ -1,4 +1,4 @@
-"""Rounding, clipping and the operations on one position at a time (AN-ROUND, AN-ACT, AN-ADD, AN-MUL, AN-LUT)."""
+"""Rounding, clipping, and what looks at one position at a time (AN-ROUND, -ACT, -ADD, -MUL, -LUT)."""
 
 from __future__ import annotations
 
