@@ -7,8 +7,9 @@ layers are taken up where later ones can.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ def compile_graph(
     calibration: Sequence[Sample],
     scheme: str = "w16a16",
     *,
+    range_samples: Iterable[Sample] = (),
     formats: Mapping[str, Format] | None = None,
     options: Options | None = None,
 ) -> tuple[Graph, CompilationReport]:
@@ -37,6 +39,7 @@ def compile_graph(
 
     :param calibration: float inputs ``[C, H, W]`` by name, with the luma size for ``crop`` nodes.
     :param scheme: ``w16a16``, ``w8a16`` or ``w8a8``.
+    :param range_samples: more inputs, that only widen the ranges (each is looked at once and not kept).
     :param formats: number formats of graph inputs and outputs that are given from outside.
     :param options: calibration policy.
     :returns: the integer graph, proved, with the float graph's tensor names (an activation that was folded
@@ -47,7 +50,8 @@ def compile_graph(
         raise QuantisationError(f"no scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     if not calibration:
         raise QuantisationError("compilation needs at least one calibration input")
-    return _Compiler(graph, calibration, SCHEMES[scheme], formats or {}, options or Options()).compile()
+    chosen = SCHEMES[scheme], formats or {}, options or Options()
+    return _Compiler(graph, calibration, range_samples, *chosen).compile()
 
 
 @dataclass
@@ -69,6 +73,7 @@ class _Compiler:
         self,
         graph: FloatGraph,
         samples: Sequence[Sample],
+        range_samples: Iterable[Sample],
         scheme: Scheme,
         formats: Mapping[str, Format],
         options: Options,
@@ -82,7 +87,7 @@ class _Compiler:
         self.classes = ScaleClasses(graph, self.steps)
         if not options.free_scales:
             self.classes.fixed[:] = True
-        self.statistics = collect(graph, samples)
+        self.statistics = collect(graph, chain(samples, range_samples))
         self.forced = self._forced_scales()
         self.ranges = self._ranges()
         limits = PlanLimits(scheme.weight_limit, scheme.activation_limit)
@@ -129,7 +134,7 @@ class _Compiler:
                     self.wanted[finer] = np.minimum(self.wanted[finer], most)
 
     def _ranges(self) -> dict[str, Range]:
-        """Real ranges of every tensor: calibrated, widened, cut to what the operation means or a format says."""
+        """Real ranges of every tensor: calibrated, widened, cut to the operation's meaning or a format."""
         cut: dict[str, Range] = {}
         for step in self.steps:
             if step.lo is not None or step.hi is not None:
@@ -161,14 +166,14 @@ class _Compiler:
         spread = 0.25 * (hi - lo)
         lo = lo - extra * np.maximum(np.abs(lo), spread)
         hi = hi + extra * np.maximum(np.abs(hi), spread)
-        least = max(float(np.abs(lo).max()), float(np.abs(hi).max()), 2.0**-20) * 1e-3
+        least = max(float(np.abs(lo).max()), float(np.abs(hi).max()), 2.0**-20) * self.options.floor
         for spec in self.graph.inputs:
             if spec.name == name:
-                least = least * 1e3 * self.options.floor
                 lo, hi = np.minimum(lo, -least), np.maximum(hi, least)
                 lo = lo if spec.lo is None else np.full_like(lo, spec.lo)
                 hi = hi if spec.hi is None else np.full_like(hi, spec.hi)
-        return np.where(hi - lo < least, np.minimum(lo, -least), lo), np.where(hi - lo < least, least, hi)
+        short = np.maximum(hi, -lo) < least
+        return np.where(short, np.minimum(lo, -least), lo), np.where(short, least, hi)
 
     def clip_range(self, name: str, step: Step | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Integer clip range of a tensor whose scales are chosen."""
@@ -207,10 +212,8 @@ class _Compiler:
         linear, elementwise = Linear(self), Elementwise(self)
         for number, step in enumerate(self.steps):
             references = self._reference(step)
-            if step.node.op in LINEAR:
-                node = linear.make(step, references)
-            else:
-                node = elementwise.make(step)
+            make = linear.make if step.node.op in LINEAR else elementwise.make
+            node = make(step, references)
             self._append(node, step, references)
             self._forget(number)
         graph = Graph(tuple(inputs), tuple(self.nodes), tuple(self.graph.outputs))

@@ -36,7 +36,8 @@ class Elementwise:
     def __init__(self, compiler: _Compiler) -> None:
         self.c = compiler
 
-    def make(self, step: Step) -> Node:
+    def make(self, step: Step, _references: object = None) -> Node:
+        """The integer node of ``step``."""
         made: Node = getattr(self, f"_{step.node.op}")(step)
         return made
 

@@ -123,7 +123,7 @@ def spread_inputs(node: FloatNode, values: np.ndarray) -> np.ndarray:
 
 
 def gather(x: np.ndarray, problem: Problem, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
-    """Rows ``[N, I * T]`` of a problem's inputs, from ``x`` ``[C, H, W]``, at the output grid's ``ys, xs``."""
+    """Rows ``[N, I * T]`` of a problem's inputs, from ``x`` ``[C, H, W]``, at output positions ``ys, xs``."""
     x = x[problem.inputs]
     reach = 1 + max(max(abs(dy), abs(dx)) for dy, dx in problem.taps)
     padded = np.pad(x, ((0, 0), (reach, reach), (reach, reach)))

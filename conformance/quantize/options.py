@@ -55,8 +55,8 @@ class Options:
 
     :param headroom: calibrated ranges are widened by ``headroom - 1`` of their reach on each side.
     :param tail: share of positions, per channel and side, that a range may leave out.
-    :param floor: a channel's range reaches at least this share of its tensor's reach (graph inputs only:
-        elsewhere what a channel can reach follows from its inputs).
+    :param floor: a channel's range reaches at least this share of its tensor's reach (on both sides at graph
+        inputs).
     :param rounding: ``adaptive`` or ``nearest``.
     :param bias_correction: with ``nearest``, whether biases take up the mean error (adaptive always does).
     :param free_scales: whether scales may be other than powers of two where nobody can tell.
@@ -66,9 +66,9 @@ class Options:
     :param seed: of the choice of those positions.
     """
 
-    headroom: float = 1.25
+    headroom: float = 1.5
     tail: float = 0.0
-    floor: float = 0.02
+    floor: float = 0.05
     rounding: str = "adaptive"
     bias_correction: bool = True
     free_scales: bool = True

@@ -58,7 +58,7 @@ class CompilationReport:
     def markdown(self) -> str:
         """A table with a row for each layer."""
         lines = [
-            "| node | op | channels | scale (log2) | range | weight bits | acc bits | shift | SNR dB | saturated |",
+            "| node | op | channels | log2 scale | range | w bits | acc bits | shift | SNR | saturated |",
             "|---|---|---|---|---|---|---|---|---|---|",
         ]
         for x in self.layers:
