@@ -116,7 +116,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> str:
         "refdec.provenance": _canonical(header["provenance"]),
         "refdec.sha256": model.digest,
     }
-    data = format_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata)
+    data = _ordered(format_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -125,6 +125,14 @@ def save_model(path: str | os.PathLike[str], model: Model) -> str:
     finally:
         partial.unlink(missing_ok=True)
     return model.digest
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same file with its header in sorted order: the library writes metadata in random order."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def load_model(path: str | os.PathLike[str], *, max_bytes: int = MAX_FILE_BYTES) -> Model:
