@@ -225,7 +225,7 @@ def quality_map_from_deltas(delta: IntArray, rounding: Rounding, byte_offset: in
     if failure != maps.NO_FAILURE:
         row, column = divmod(failure >> 32, deltas.shape[1])
         raise CorruptPayloadError(
-            f"a quality index is out of range (row {row}, column {column}, prediction by {rounding!r})",
+            f"a quality index is out of range at row {row}, column {column} (rounding rule {rounding!r})",
             bit_offset=8 * byte_offset,
             element=element,
             expected=f"-{QUALITY_MAX}..{QUALITY_MAX}",

@@ -16,7 +16,6 @@ from refdec.errors import BitstreamError, CorruptPayloadError, TruncatedStreamEr
 
 MARGIN = 8
 NO_TERMINATOR = 4
-NO_STATE = 5
 
 Lane = NDArray[np.int64]
 
@@ -26,7 +25,6 @@ FAILURES: dict[int, tuple[type[BitstreamError], str, str]] = {
     VALUE_RANGE: (CorruptPayloadError, "an escaped residual does not fit 16 bits", "-32768..32767"),
     RESERVED_SYMBOL: (CorruptPayloadError, "a z symbol has the value that no encoder writes", "0..62"),
     NO_TERMINATOR: (CorruptPayloadError, "a thread has no terminator bit", "at least one bit that is set"),
-    NO_STATE: (TruncatedStreamError, "a thread ends before its first state", "at least one byte per state"),
 }
 
 
@@ -102,7 +100,7 @@ class PayloadReader:
             here = top.bit_length() - 1
             position = 8 * (len(thread) - min(4, len(thread))) + here
             if position < 8 * states:
-                cursor.status[t] = NO_STATE
+                cursor.status[t] = TRUNCATED
                 continue
             for k in range(states):
                 cursor.state[t + k] = (top >> (here - 8 * (k + 1))) & 255
