@@ -19,14 +19,14 @@ class Mutation:
 
 
 ONE_CALL_Z = """
-def decode_thread(reader, threads, thread, cdfs, output):
+def decode_thread(reader, threads, thread, channels, output):
     count, length = state_count(threads), output.shape[1]
     states = [reader.read(8) for _ in range(count)]
     flat = output.reshape(-1)
     for group in thread_groups(flat.size, threads, thread):
         symbols = []
         for i in group:
-            symbol, bits, base = decode_entries(cdfs[i // length])[states[i % count]]
+            symbol, bits, base = channels[i // length][states[i % count]]
             states[i % count] = base | reader.read(bits)
             symbols.append(symbol)
         for i, symbol in zip(group, symbols, strict=True):

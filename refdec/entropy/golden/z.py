@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from refdec.entropy.golden.bits import BitReader, BitWriter, open_threads
-from refdec.entropy.golden.residual import encode_state, state_count, thread_groups
+from refdec.entropy.golden.residual import Entry, encode_state, state_count, thread_groups
 from refdec.entropy.interface import THREAD_COUNTS, Int8, IntArray, UInt8
 from refdec.entropy.tables import STATES, Z_ESCAPE, Z_ESCAPE_STATE, Z_OFFSET, Z_SYMBOLS, refill_bits
 from refdec.errors import CorruptPayloadError, ModelError
@@ -51,7 +51,7 @@ def check_cdfs(cdfs: Sequence[UInt8]) -> list[list[int]]:
     return channels
 
 
-def decode_entries(cdf: list[int]) -> list[tuple[int, int, int]]:
+def decode_entries(cdf: list[int]) -> list[Entry]:
     """Per state: symbol, number of bits, base of the next state (AR-Z-03)."""
     entries = []
     start = 0
@@ -66,12 +66,13 @@ def decode_entries(cdf: list[int]) -> list[tuple[int, int, int]]:
     return entries
 
 
-def decode_thread(reader: BitReader, threads: int, thread: int, cdfs: list[list[int]], output: Int8) -> None:
+def decode_thread(
+    reader: BitReader, threads: int, thread: int, channels: list[list[Entry]], output: Int8
+) -> None:
     """Decode one thread of every channel into ``output`` (``int8[channel, position]``)."""
     count = state_count(threads)
     states = [reader.read(8) for _ in range(count)]
-    for cdf, channel in zip(cdfs, output, strict=True):
-        entries = decode_entries(cdf)
+    for entries, channel in zip(channels, output, strict=True):
         # Each channel is a call of its own: groups and parity start anew.
         for group in thread_groups(channel.size, threads, thread):
             symbols = []
@@ -100,9 +101,10 @@ def decode_z(
     if hz < 1 or wz < 1:
         raise ValueError(f"hyper latent of {hz} x {wz}")
     rows = check_cdfs(cdfs)
+    channels = [decode_entries(cdf) for cdf in rows]
     output = np.zeros((len(rows), hz * wz), np.int8)
     for thread, (part, bit_offset) in enumerate(open_threads(data, sizes, byte_offset, element)):
-        decode_thread(BitReader(part, bit_offset, element), len(sizes), thread, rows, output)
+        decode_thread(BitReader(part, bit_offset, element), len(sizes), thread, channels, output)
     ends = np.cumsum([len(cdf) for cdf in cdfs])
     return [part.reshape(-1, hz, wz) for part in np.split(output, ends[:-1])]
 
