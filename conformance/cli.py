@@ -1,16 +1,16 @@
-"""The ``refconf`` command line: makes and judges. Heavy modules are imported by the command that needs them."""
+"""The ``refconf`` command line: makes and judges. Heavy modules are imported where they are needed."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from refdec import __version__
-from refdec.command import MISMATCH, UsageError, require_writable, run
+from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
 
 app = typer.Typer(
     help="Conformance tools for JPEG AI: import checkpoints, verify decoders.",
@@ -19,8 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
 
 
 def main() -> None:
@@ -39,9 +37,13 @@ def _root(
 
 @app.command("import")
 def import_command(
-    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds VM_common_int and others.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder that holds VM_common_int and others.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the model set to make.")],
-    scheme: Annotated[str, typer.Option("--scheme", help="Weights and activations: w16a16 or w8a16.")] = "w16a16",
+    scheme: Annotated[
+        str, typer.Option("--scheme", help="Weights and activations: w16a16 or w8a16.")
+    ] = "w16a16",
     as_json: JsonOption = False,
 ) -> None:
     """Make integer model files from the standard's checkpoints; a folder with only some of them is fine."""
@@ -69,12 +71,12 @@ def import_command(
 @app.command()
 def verify(
     suite: Annotated[
-        Optional[Path], typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled one by default.")
+        Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled one by default.")
     ] = None,
     engine: Annotated[
-        Optional[list[str]], typer.Option("--engine", help="jit or golden; both by default. Repeatable.")
+        list[str] | None, typer.Option("--engine", help="jit or golden; both by default. Repeatable.")
     ] = None,
-    junit: Annotated[Optional[Path], typer.Option("--junit", help="Write a JUnit XML report.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML report.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check vectors against their stated results. Exit code 1 if any check fails."""

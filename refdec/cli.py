@@ -6,12 +6,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from refdec import __version__
-from refdec.command import MISMATCH, UsageError, read_input, require_writable, run
+from refdec.command import MISMATCH, JsonOption, UsageError, read_input, require_writable, run
+from refdec.models_cli import models_app
 
 if TYPE_CHECKING:
     from refdec.codestream import Dialect
@@ -25,21 +26,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Model sets: what is there, is it whole, can it overflow.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-# Typer reads annotations at run time, on Python 3.10 too: Optional, not the | of later syntax.
 DialectOption = Annotated[
-    str, typer.Option("--dialect", help="Header dialect: t840 (published standard) or dis (draft). Never guessed.")
+    str,
+    typer.Option(
+        "--dialect", help="Header dialect: t840 (published standard) or dis (draft). Never guessed."
+    ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
 ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the model set.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="jit (fast) or golden (reads like the standard).")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="jit (fast) or golden (reads like the standard).")
+]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of the networks.")]
-MaxPixelsOption = Annotated[Optional[int], typer.Option("--max-pixels", min=1, help="Limit: coded luma samples.")]
-MaxMemoryOption = Annotated[Optional[int], typer.Option("--max-memory", min=1, help="Limit: working memory, MiB.")]
-MaxInputOption = Annotated[Optional[int], typer.Option("--max-input", min=1, help="Limit: codestream bytes.")]
-ModelsArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the model set.")]
+MaxPixelsOption = Annotated[
+    int | None, typer.Option("--max-pixels", min=1, help="Limit: coded luma samples.")
+]
+MaxMemoryOption = Annotated[
+    int | None, typer.Option("--max-memory", min=1, help="Limit: working memory, MiB.")
+]
+MaxInputOption = Annotated[int | None, typer.Option("--max-input", min=1, help="Limit: codestream bytes.")]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
 
 
@@ -79,11 +85,11 @@ def trace(
     stream: StreamArgument,
     models: ModelsOption,
     output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines).")],
-    values: Annotated[Optional[Path], typer.Option("--values", help="Also write the tensors (.npz).")] = None,
+    values: Annotated[Path | None, typer.Option("--values", help="Also write the tensors (.npz).")] = None,
     engine: EngineOption = "jit",
     threads: ThreadsOption = 1,
     channels: Annotated[
-        Optional[int], typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
+        int | None, typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
     ] = None,
     quality_rounding: Annotated[
         str, typer.Option("--quality-rounding", help="Quality map prediction: floor or truncate.")
@@ -118,7 +124,11 @@ def trace(
     )
     with TraceWriter(output, facts, values) as writer:
         decode_payloads(parsed, model_set, settings, limits, writer)
-    summary = {"trace": str(output), "values": None if values is None else str(values), "tensors": writer.count}
+    summary = {
+        "trace": str(output),
+        "values": None if values is None else str(values),
+        "tensors": writer.count,
+    }
     typer.echo(json.dumps(summary) if as_json else f"{output}: {writer.count} tensors")
 
 
@@ -140,74 +150,15 @@ def compare(
         typer.echo("note: the traces are of different codestreams", err=True)
     divergence = compare_traces(*pair, common_only=common)
     if as_json:
-        typer.echo(json.dumps({"equal": divergence is None, "divergence": divergence and divergence.as_dict()}))
+        typer.echo(
+            json.dumps({"equal": divergence is None, "divergence": divergence and divergence.as_dict()})
+        )
     elif divergence is None:
         typer.echo(f"equal: {len(pair[0].entries.keys() & pair[1].entries.keys())} tensors")
     else:
         typer.echo(str(divergence))
     if divergence is not None:
         raise typer.Exit(MISMATCH)
-
-
-@models_app.command("list")
-def models_list(directory: ModelsArgument, as_json: JsonOption = False) -> None:
-    """The files of a model set."""
-    from refdec.models_io import COMPONENT_NAMES, open_models
-
-    rows = [
-        {"model": m, "kind": kind, "component": COMPONENT_NAMES[c], "file": str(path), "bytes": path.stat().st_size}
-        for m, kind, c, path in open_models(directory).files()
-    ]
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        _print_rows(rows)
-    if not rows:
-        raise UsageError(f"{directory} holds no model file")
-
-
-@models_app.command("check")
-def models_check(directory: ModelsArgument, as_json: JsonOption = False) -> None:
-    """Read every file of a model set: digest, shapes, ranges, and the proof that nothing overflows."""
-    from refdec.errors import ModelError
-    from refdec.models_io import COMPONENT_NAMES, open_models
-
-    model_set, rows = open_models(directory), []
-    for m, kind, c, path in model_set.files():
-        try:
-            model = model_set.load(m, kind, c)
-            if kind == "entropy":
-                model_set.entropy(m, c)
-            verdict, facts = "ok", model.digest
-        except ModelError as error:
-            verdict, facts = "bad", str(error)
-        rows.append(
-            {"model": m, "kind": kind, "component": COMPONENT_NAMES[c], "verdict": verdict, "facts": facts}
-        )
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        _print_rows(rows)
-    if not rows:
-        raise UsageError(f"{directory} holds no model file")
-    if any(row["verdict"] != "ok" for row in rows):
-        raise typer.Exit(MISMATCH)
-
-
-def _print_rows(rows: list[dict[str, object]]) -> None:
-    """A table for people, tab-separated lines where stdout is no terminal."""
-    if not rows:
-        return
-    if not sys.stdout.isatty():
-        typer.echo("\n".join("\t".join(str(value) for value in row.values()) for row in rows))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
 
 
 def _limits(max_pixels: int | None, max_memory: int | None, max_input: int | None) -> Limits:

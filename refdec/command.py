@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
+
+import typer
 
 from refdec.errors import BitstreamError, RefdecError
-
-if TYPE_CHECKING:
-    import typer
 
 MISMATCH = 1
 USAGE = 2
 INTERNAL = 70
 INTERRUPTED = 130
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
 
 
 class UsageError(RefdecError):
@@ -50,7 +52,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERNAL
     except MemoryError as error:
-        _report(error, "out of memory; --max-memory sets a limit that is checked beforehand", "--json" in words)
+        _report(
+            error, "out of memory; --max-memory sets a limit that is checked beforehand", "--json" in words
+        )
         return INTERNAL
     except Exception as error:
         if os.environ.get("REFDEC_TRACEBACK"):
@@ -58,7 +62,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         text = " ".join(str(error).split())
         _report(
             error,
-            f"internal error: {type(error).__name__}: {text} (REFDEC_TRACEBACK=1 shows where; please report it)",
+            f"internal error: {type(error).__name__}: {text} (REFDEC_TRACEBACK=1 shows where)",
             "--json" in words,
         )
         return INTERNAL
@@ -90,6 +94,24 @@ def require_writable(path: Path, suffix: str = "") -> Path:
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is no folder")
     return path
+
+
+def print_rows(rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows of equal keys: a table for people; tab-separated lines, names first, if stdout is no terminal."""
+    if not rows:
+        return
+    if not sys.stdout.isatty():
+        lines = [rows[0].keys(), *(row.values() for row in rows)]
+        typer.echo("\n".join("\t".join(str(cell) for cell in line) for line in lines))
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    Console().print(table)
 
 
 def _report(error: BaseException, text: str, as_json: bool) -> None:

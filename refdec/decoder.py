@@ -16,12 +16,12 @@ from refdec import entropy
 from refdec.codestream import CHANNELS, Codestream, Dialect, parse
 from refdec.codestream.geometry import hyper_size, latent_size, region_rectangles
 from refdec.entropy import EntropyEngine, Rounding
-from refdec.tables import table
 from refdec.errors import CodestreamSyntaxError, CorruptPayloadError, TruncatedStreamError
 from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.memory import entropy_memory, require_memory
 from refdec.models_io import COMPONENT_NAMES, EntropyModel, ModelSet
 from refdec.scales import component_scales
+from refdec.tables import table
 
 Int32 = npt.NDArray[np.int32]
 Observer = Callable[[str, str, int | None, npt.NDArray[np.generic]], None]

@@ -16,7 +16,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     manifest = write_suite(options.output, options.seed, lambda name: print(name, file=sys.stderr))
-    print(f"{options.output}: {len(manifest['streams'])} streams, {len(manifest['malformed'])} malformed ones")
+    print(
+        f"{options.output}: {len(manifest['streams'])} streams, {len(manifest['malformed'])} malformed ones"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the reference encoder decides: cube flags, channel-wise gain flags, entropy index of the quality map."""
+"""What the reference encoder decides: cube flags, channel-wise gain flags, the map's entropy index."""
 
 from __future__ import annotations
 

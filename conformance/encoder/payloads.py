@@ -163,9 +163,7 @@ def _with_table(data: bytes, sizes: tuple[int, ...]) -> bytes:
     return threaded_payload(data, sizes)
 
 
-def with_cube_flags(
-    picture: PictureHeader, c: int, flags: npt.NDArray[np.uint8] | None
-) -> PictureHeader:
+def with_cube_flags(picture: PictureHeader, c: int, flags: npt.NDArray[np.uint8] | None) -> PictureHeader:
     """The header with other cube flags ``[4, n_y, n_x]`` for component ``c``, in canonical form."""
     groups = () if flags is None else cube_groups(flags)
     return _with_component(picture, c, use_cube_flags=int(bool(groups)), cube_groups=groups)

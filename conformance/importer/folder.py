@@ -50,7 +50,9 @@ class Rule:
 
 
 RULES: list[Rule] = [
-    Rule("entropy", "VM_common_int/{component}_{beta}.pth", lambda ckpt, c, _options: convert_entropy(ckpt, c)),
+    Rule(
+        "entropy", "VM_common_int/{component}_{beta}.pth", lambda ckpt, c, _options: convert_entropy(ckpt, c)
+    ),
 ]
 
 
@@ -69,7 +71,7 @@ class Report:
 def import_folder(
     source: Path,
     output: Path,
-    options: Options = Options(),  # noqa: B008 (frozen)
+    options: Options = Options(),
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Report:
     """Make every model file that the checkpoints in a folder allow. The same checkpoints give the same

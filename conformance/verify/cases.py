@@ -102,7 +102,10 @@ CASES: tuple[Case, ...] = (
         "All three scalings that follow the block mean of the scale.",
         (129, 97),
         model=3,
-        parts=(Part(rvs=True, grfs=True, lsbs=True, beta=-400), Part(rvs=True, grfs=True, lsbs=True, beta=-400)),
+        parts=(
+            Part(rvs=True, grfs=True, lsbs=True, beta=-400),
+            Part(rvs=True, grfs=True, lsbs=True, beta=-400),
+        ),
     ),
     Case(
         "quality-floor",
@@ -123,7 +126,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "quality-threads",
-        "Quality map over its whole range in four threads, with a forced entropy index, and variance scaling.",
+        "Quality map over its whole range in four threads, a forced entropy index, variance scaling.",
         (80, 112),
         parts=(Part(rvs=True, beta=-500), Part(beta=-500)),
         quality="steep",
@@ -198,7 +201,12 @@ CASES: tuple[Case, ...] = (
         regions=(3, 2),
         dialect="dis",
     ),
-    Case("minimal", "No tool header, no rendering information; substreams in another order.", (64, 64), minimal=True),
+    Case(
+        "minimal",
+        "No tool header, no rendering information; substreams in another order.",
+        (64, 64),
+        minimal=True,
+    ),
     Case(
         "everything",
         "All tools of the entropy stage at once.",

@@ -49,9 +49,7 @@ class Base(NamedTuple):
         return self.stream.substreams_of(marker)[0].payload_offset
 
 
-def make_malformed(
-    plain: bytes, threads: bytes, draft: bytes, engine: EntropyEngine
-) -> Iterator[Malformed]:
+def make_malformed(plain: bytes, threads: bytes, draft: bytes, engine: EntropyEngine) -> Iterator[Malformed]:
     """All of them.
 
     :param plain: a good stream with one thread everywhere and without a quality map.
@@ -78,13 +76,15 @@ def make_malformed(
             f"without-{marker.name.lower()}", f"{marker.name} is missing.", _changed(base, {marker: None})
         )
 
-    yield Malformed(
-        "stream-profile", "An undefined stream profile.", _header(base, stream_profile_idc=1)
-    )
+    yield Malformed("stream-profile", "An undefined stream profile.", _header(base, stream_profile_idc=1))
     yield Malformed("level", "A level that does not exist.", _header(base, level_idc=53))
     yield Malformed("model", "A model that the level does not permit.", _header(base, level_idc=50))
-    yield Malformed("bit-depth-12", "A bit depth that decoders do not support.", _header(base, bit_depth_idc=2))
-    yield Malformed("colour-transform", "An undefined colour transform.", _bits(base, "colour_transform_idx", 3))
+    yield Malformed(
+        "bit-depth-12", "A bit depth that decoders do not support.", _header(base, bit_depth_idc=2)
+    )
+    yield Malformed(
+        "colour-transform", "An undefined colour transform.", _bits(base, "colour_transform_idx", 3)
+    )
     yield Malformed(
         "dimensions", "65,599 x 65,599 samples announced in a short file.", _dimensions(base.stream)
     )
@@ -99,17 +99,23 @@ def _payload_defects(base: Base, threads: Base) -> Iterator[Malformed]:
         (payload,) = (s.payload for s in base.stream.substreams_of(marker))
         name = marker.name.lower()
         yield Malformed(
-            f"no-terminator-{name}", f"The {what} is all zeros.", _changed(base, {marker: bytes(len(payload))})
+            f"no-terminator-{name}",
+            f"The {what} is all zeros.",
+            _changed(base, {marker: bytes(len(payload))}),
         )
         yield Malformed(
-            f"left-over-{name}", f"A byte too many in the {what}.", _changed(base, {marker: b"\xa5" + payload})
+            f"left-over-{name}",
+            f"A byte too many in the {what}.",
+            _changed(base, {marker: b"\xa5" + payload}),
         )
         yield Malformed(
             f"too-short-{name}", f"The {what} lacks its first byte.", _changed(base, {marker: payload[1:]})
         )
         middle = len(payload) // 2
         flipped = payload[:middle] + bytes([payload[middle] ^ 0x10]) + payload[middle + 1 :]
-        yield Malformed(f"bit-flip-{name}", f"One bit of the {what} flipped.", _changed(base, {marker: flipped}))
+        yield Malformed(
+            f"bit-flip-{name}", f"One bit of the {what} flipped.", _changed(base, {marker: flipped})
+        )
         yield Malformed(f"empty-{name}", f"The {what} has no byte.", _changed(base, {marker: b""}))
     yield Malformed(
         "threads-over-3-bytes",
@@ -149,9 +155,7 @@ def _quality_defects(base: Base, picture: PictureHeader, engine: EntropyEngine) 
 
 def _changed(base: Base, payloads: dict[Marker, bytes | None]) -> bytes:
     """The stream with other payloads; ``None`` leaves the substream out."""
-    return _joined(
-        (s, payloads.get(s.marker, s.payload)) for s in base.stream.substreams
-    )
+    return _joined((s, payloads.get(s.marker, s.payload)) for s in base.stream.substreams)
 
 
 def _joined(parts: Iterator[tuple[Substream, bytes | None]]) -> bytes:

@@ -52,14 +52,15 @@ def common_tensors(model_id: int, component: int) -> dict[str, npt.NDArray[Any]]
 
 
 def write_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -> None:
-    """The common checkpoints as ``.pth`` files under their official names, with the clutter that real ones have."""
+    """The common checkpoints as ``.pth`` files under their official names, with the clutter of real ones."""
     import torch
 
     (folder / "VM_common_int").mkdir(parents=True)
     for model_id in model_ids:
         for component in (0, 1):
             tensors = {
-                key: torch.from_numpy(value.copy()) for key, value in common_tensors(model_id, component).items()
+                key: torch.from_numpy(value.copy())
+                for key, value in common_tensors(model_id, component).items()
             }
             clutter: dict[str, Any] = {
                 "epoch": 7,
