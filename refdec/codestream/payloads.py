@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from refdec.codestream.bits import BitReader, BitWriter
+from refdec.codestream.container import Substream
 from refdec.codestream.reader import FieldRecord
 from refdec.codestream.syntax import SE, UE, Field, U
-from refdec.errors import CodestreamSyntaxError
+from refdec.errors import CodestreamSyntaxError, TruncatedStreamError
 
 THREAD_SIZE_DELTA = Field(
     id="CS-THR-01",
@@ -97,6 +99,13 @@ class Payload:
         return ThreadedData(self.data[start:], tuple(sizes), self.byte_offset + start, tuple(records))
 
 
+class ResidualPayloads(NamedTuple):
+    """Payloads of one component's regions, ``None`` for a region that is missing, and their tables."""
+
+    payloads: list[Payload | None]
+    records: list[FieldRecord]
+
+
 def _read_code(reader: BitReader, field: Field, segment: str, index: int, records: list[FieldRecord]) -> int:
     name = f"{field.name}[{index}]"
     offset = reader.offset
@@ -132,16 +141,14 @@ def threaded_payload(data: bytes, sizes: Sequence[int]) -> bytes:
     return thread_table(sizes) + data
 
 
-def split_regions(
-    payload: bytes, byte_offset: int, regions: int, segment: str
-) -> tuple[list[Payload], list[FieldRecord]]:
+def split_regions(payload: bytes, byte_offset: int, regions: int, segment: str) -> ResidualPayloads:
     """Payloads of dependent regions, or of the one region there is (CS-REG-01).
 
     :raises TruncatedStreamError: the payload ends inside the table.
     :raises CodestreamSyntaxError: a region reaches beyond the payload.
     """
     if regions == 1:
-        return [Payload(payload, byte_offset, segment)], []
+        return ResidualPayloads([Payload(payload, byte_offset, segment)], [])
     reader = BitReader(payload, 8 * byte_offset)
     reader.require(regions - 1, f"{segment} region table")
     records: list[FieldRecord] = []
@@ -159,10 +166,43 @@ def split_regions(
                 found=f"{size} bytes",
             )
         left -= size
-    payloads = []
+    payloads: list[Payload | None] = []
     for region, size in enumerate([*sizes, left]):
         payloads.append(
             Payload(payload[start : start + size], byte_offset + start, f"{segment} region {region}")
         )
         start += size
-    return payloads, records
+    return ResidualPayloads(payloads, records)
+
+
+def gather_regions(substreams: Iterable[Substream], regions: int, name: str) -> ResidualPayloads:
+    """Payloads of independent regions: one substream each, its index in front (CS-REG-02).
+
+    :raises TruncatedStreamError: a substream is empty.
+    :raises CodestreamSyntaxError: an index without a region, or twice.
+    """
+    payloads: list[Payload | None] = [None] * regions
+    records: list[FieldRecord] = []
+    for substream in substreams:
+        offset = 8 * substream.payload_offset
+        if not substream.payload:
+            raise TruncatedStreamError(
+                "an independent region has no index",
+                bit_offset=offset,
+                element=name,
+                expected="at least the byte of the region index",
+                found="an empty payload",
+            )
+        index = substream.payload[0]
+        if index >= regions or payloads[index] is not None:
+            raise CodestreamSyntaxError(
+                "the region does not exist" if index >= regions else "the region is there twice",
+                bit_offset=offset,
+                element=f"{name}.region_index",
+                expected=f"another index of 0..{regions - 1} ({REGION_INDEX.id})",
+                found=str(index),
+            )
+        label = f"{name} region {index}"
+        records.append(FieldRecord(label, "region_index", REGION_INDEX.id, offset, 8, index))
+        payloads[index] = Payload(substream.payload[1:], substream.payload_offset + 1, label)
+    return ResidualPayloads(payloads, records)

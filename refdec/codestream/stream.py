@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 from refdec.codestream.container import Container, Marker, Substream, split
 from refdec.codestream.headers import DEFAULT_TOOLS, PictureHeader, RenderingInformation, ToolHeader
-from refdec.codestream.payloads import REGION_INDEX, Payload, ThreadedData, split_regions
+from refdec.codestream.payloads import Payload, ResidualPayloads, ThreadedData, gather_regions, split_regions
 from refdec.codestream.picture_syntax import PIH
 from refdec.codestream.reader import FieldRecord, SegmentContent, Watcher, read_segment
 from refdec.codestream.rendering_syntax import RDI
@@ -19,19 +18,11 @@ from refdec.errors import (
     BitstreamError,
     CodestreamSyntaxError,
     ResourceLimitError,
-    TruncatedStreamError,
 )
 from refdec.limits import DEFAULT_LIMITS, Limits
 
 RESIDUAL_MARKERS = (Marker.SORP, Marker.SORS)
 _ONCE = (Marker.PIH, Marker.TON, Marker.RDI)
-
-
-class ResidualPayloads(NamedTuple):
-    """Payloads of one component's regions, ``None`` for a region that is missing, and their tables."""
-
-    payloads: list[Payload | None]
-    records: list[FieldRecord]
 
 
 @dataclass(frozen=True)
@@ -131,12 +122,11 @@ class Codestream:
     def _find_residuals(self, component: int) -> ResidualPayloads:
         marker = RESIDUAL_MARKERS[component]
         if self.picture.independent_regions:
-            return _independent(self.substreams_of(marker), self.picture.num_regions, marker.name)
+            return gather_regions(self.substreams_of(marker), self.picture.num_regions, marker.name)
         substream = self._one(marker, f"the residual of {('luma', 'chroma')[component]}")
-        payloads, records = split_regions(
+        return split_regions(
             substream.payload, substream.payload_offset, self.picture.num_regions, marker.name
         )
-        return ResidualPayloads(list(payloads), records)
 
     def _one(self, marker: Marker, what: str) -> Substream:
         found = self.substreams_of(marker)
@@ -153,35 +143,6 @@ class Codestream:
 
 def _payload(substream: Substream) -> Payload:
     return Payload(substream.payload, substream.payload_offset, substream.marker.name)
-
-
-def _independent(substreams: Iterable[Substream], regions: int, name: str) -> ResidualPayloads:
-    """Independent regions: one substream each, its index in front (CS-REG-02)."""
-    payloads: list[Payload | None] = [None] * regions
-    records: list[FieldRecord] = []
-    for substream in substreams:
-        offset = 8 * substream.payload_offset
-        if not substream.payload:
-            raise TruncatedStreamError(
-                "an independent region has no index",
-                bit_offset=offset,
-                element=name,
-                expected="at least the byte of the region index",
-                found="an empty payload",
-            )
-        index = substream.payload[0]
-        if index >= regions or payloads[index] is not None:
-            raise CodestreamSyntaxError(
-                "the region does not exist" if index >= regions else "the region is there twice",
-                bit_offset=offset,
-                element=f"{name}.region_index",
-                expected=f"another index of 0..{regions - 1} ({REGION_INDEX.id})",
-                found=str(index),
-            )
-        label = f"{name} region {index}"
-        records.append(FieldRecord(label, "region_index", REGION_INDEX.id, offset, 8, index))
-        payloads[index] = Payload(substream.payload[1:], substream.payload_offset + 1, label)
-    return ResidualPayloads(payloads, records)
 
 
 def parse(
@@ -203,7 +164,10 @@ def parse(
         return _parse(data, dialect, limits, check_conformance)
     except BitstreamError as error:
         if _accepts(data, dialect.other, limits):
-            error.message += f" (the same data parse in dialect '{dialect.other.value}'; they were read as '{dialect.value}')"
+            error.message += (
+                f" (the same data parse in dialect '{dialect.other.value}';"
+                f" they were read as '{dialect.value}')"
+            )
             error.args = (error.message,)
         raise
 
