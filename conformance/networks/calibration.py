@@ -170,11 +170,25 @@ def float_latents(
     return FloatLatents(coded, (psi[0], psi[1]), phases, (luma, chroma))
 
 
-def latent_fraction(samples: Sequence[FloatLatents], component: int, headroom: float = 1.25) -> Int32:
-    """Fraction bits per channel at which ``headroom`` times the largest latent seen fits 16 bits.
+@dataclass(frozen=True)
+class LatentFormat:
+    """Number format of a latent, int32 ``[C]`` each: integers -limit..limit, value = integer / 2^fraction."""
 
-    A channel that hardly moves gets the format of one that reaches +-1, so that no stream is far from it.
+    fraction: Int32
+    limit: Int32
+
+
+def latent_format(
+    samples: Sequence[FloatLatents], component: int, headroom: float = 2.0, finest: int = 9
+) -> LatentFormat:
+    """A format that holds ``headroom`` times the largest latent seen in each channel.
+
+    :param finest: most fraction bits: more would cost the layers behind it weight resolution, because what a
+        latent can be at most counts in their accumulators.
     """
-    reach = torch.stack([s.y_hat[component].abs().amax((0, 2, 3)) for s in samples]).amax(0)
-    wanted = np.log2(32767 / (np.maximum(reach.double().numpy(), 1.0) * headroom))
-    return np.clip(np.floor(wanted), 0, 15).astype(np.int32)
+    reach = torch.stack([s.y_hat[component].abs().amax((0, 2, 3)) for s in samples]).amax(0).double().numpy()
+    # a channel that hardly moved gets the room of a quarter of what the others need
+    reach = headroom * np.maximum(reach, 0.25 * np.median(reach)) + 2.0**-8
+    fraction = np.clip(np.floor(np.log2(32767 / reach)), 0, finest).astype(np.int32)
+    limit = np.clip(np.ceil(reach * np.exp2(fraction)), 1, 32767).astype(np.int32)
+    return LatentFormat(fraction, limit)

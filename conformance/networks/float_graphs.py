@@ -138,7 +138,8 @@ def hyper_decoder_graph(module: HyperDecoder) -> FloatGraph:
     mixing, spread = as_array(module.conv1.weight)[:, :, 0, 0], as_array(module.conv2.weight)
     weight = np.einsum("oi,opyx->ipyx", mixing, spread)
     x = b.graph.transposed_conv("conv2", x, weight, as_array(module.conv2.bias))
-    x = b.graph.relu6("relu6.2", b.graph.crop("conv2.crop", x, 32))
+    # the activation first: it can then be part of the convolution, and cutting commutes with it
+    x = b.graph.crop("conv2.crop", b.graph.relu6("relu6.2", x), 32)
     x = b.graph.relu6("relu6.3", b.conv("conv3", x, module.conv3))
     b.graph.output(b.conv("psi", x, module.conv4))
     return b.graph

@@ -1,0 +1,227 @@
+"""Float networks to integer models: the latent and synthesis files of a model set.
+
+A :class:`RatePoint` holds what the files of one rate point share: the entropy models, the float networks that
+lead to the latent, calibration latents, and the latent's number format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.networks.calibration import Coded, FloatLatents, LatentFormat, float_latents, latent_format
+from conformance.networks.context import ContextModel
+from conformance.networks.float_graphs import (
+    context_graph,
+    hyper_decoder_graph,
+    synthesis_graph,
+)
+from conformance.networks.hyper import HyperDecoder
+from conformance.networks.synthesis import Synthesis
+from conformance.quantize.calibration import Sample
+from conformance.quantize.compile import compile_graph
+from conformance.quantize.float_graph import FloatGraph
+from conformance.quantize.options import Format, Options
+from conformance.quantize.report import CompilationReport
+from refdec.codestream.geometry import CHANNELS
+from refdec.integer import Graph, GraphInput, Model, Node, prove
+from refdec.models_io import kind_of
+from refdec.networks.golden import LATENT_MAX, SIGNAL_MAX
+from refdec.networks.models import (
+    HYPER_DECODER,
+    PHASES,
+    SIGNAL_FRACTION,
+    SYNTHESIS,
+    Z_LIMIT,
+    latent_model,
+    synthesis_model,
+)
+
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How to quantise: the scheme's name and the calibration policy."""
+
+    name: str = "w16a16"
+    options: Options | None = None
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """What the model files of one rate point have in common.
+
+    :param hyper: hyper-decoders of luma and chroma.
+    :param context: the context model.
+    :param latents: calibration pictures.
+    :param formats: number formats of the latents, luma and chroma.
+    """
+
+    hyper: tuple[HyperDecoder, HyperDecoder]
+    context: ContextModel
+    latents: Sequence[FloatLatents]
+    formats: tuple[LatentFormat, LatentFormat]
+
+
+def rate_point(
+    hyper: tuple[HyperDecoder, HyperDecoder], context: ContextModel, coded: Sequence[Coded]
+) -> RatePoint:
+    """Run the float networks over the calibration pictures and choose the latents' format."""
+    latents = [float_latents(hyper, context, picture) for picture in coded]
+    return RatePoint(hyper, context, latents, (latent_format(latents, 0), latent_format(latents, 1)))
+
+
+def convert_latent(point: RatePoint, component: int, scheme: Scheme, provenance: Mapping[str, Any]) -> Model:
+    """The latent model of one component: hyper-decoder, context model (luma) and sums."""
+    latents, y_hat = point.latents, point.formats[component]
+    context = _given(y_hat)
+    z_format = {"z_hat": Format(0, -Z_LIMIT, Z_LIMIT)}
+    samples: list[Sample] = [
+        ({"z_hat": s.coded.z_hat[component].astype(np.float32)}, s.coded.size) for s in latents
+    ]
+    hyper, report = _compile(hyper_decoder_graph(point.hyper[component]), samples, scheme, z_format)
+    graphs, reports = {HYPER_DECODER: hyper}, {HYPER_DECODER: report}
+    channels = CHANNELS[component]
+    psi = output_format(hyper, "psi")
+    for s in range(PHASES):
+        mean = _cut(psi, s * channels, (s + 1) * channels)
+        if component == 0:
+            name = f"mcm.{s}"
+            formats = {
+                "psi": mean,
+                **{f"y_hat.{k}": context for k in range(s)},
+                "mu": Format(None, -LATENT_MAX, LATENT_MAX),
+            }
+            network = context_graph(point.context.MCM[s], s)
+            graphs[name], reports[name] = _compile(network, _phase_samples(point, s), scheme, formats)
+            mean = output_format(graphs[name], "mu")
+        graphs[f"sum.{s}"] = sum_of(mean, y_hat)
+    model = Model(
+        kind_of("latent", component),
+        graphs,
+        {"latent_fraction": y_hat.fraction},
+        {**provenance, **facts(reports, scheme, latents)},
+    )
+    latent_model(model, component)
+    return model
+
+
+def convert_synthesis(
+    point: RatePoint,
+    network: Synthesis,
+    component: int,
+    operating_point: str,
+    scheme: Scheme,
+    provenance: Mapping[str, Any],
+    latent_models: Sequence[Model],
+) -> Model:
+    """A synthesis model that reads the latents of ``latent_models`` (luma; for chroma luma and chroma)."""
+    parts = ("",) if component == 0 else (".Y", ".UV")
+    formats: dict[str, Format] = {"signal": Format(SIGNAL_FRACTION, -SIGNAL_MAX, SIGNAL_MAX)}
+    constants = {}
+    for part, y_hat in zip(parts, point.formats, strict=False):
+        formats[f"y_hat{part}"] = _given(y_hat)
+        constants[f"latent_fraction{part}"] = y_hat.fraction
+    samples: list[Sample] = [
+        (
+            {f"y_hat{part}": y[0].numpy() for part, y in zip(parts, s.y_hat, strict=False)},
+            s.coded.size,
+        )
+        for s in point.latents
+    ]
+    graph, report = _compile(synthesis_graph(network), samples, scheme, formats)
+    graph = with_full_signal(graph)
+    reports = {SYNTHESIS: report}
+    model = Model(
+        kind_of(operating_point, component),
+        {SYNTHESIS: graph},
+        constants,
+        {**provenance, **facts(reports, scheme, point.latents)},
+    )
+    readable = [latent_model(latent, c) for c, latent in enumerate(latent_models)]
+    synthesis_model(model, component, readable)
+    return model
+
+
+def output_format(graph: Graph, name: str) -> Format:
+    """Number format of a graph's output, for whatever reads it."""
+    lo, hi = graph.clip_range(name)
+    fraction = np.broadcast_to(np.asarray(graph.node(name).fraction, np.int32), lo.shape)
+    return Format(fraction, lo, hi)
+
+
+def sum_of(mean: Format, latent: LatentFormat) -> Graph:
+    """Mean plus residual at the latent's scale: both aligned to the finer of the two, rounded once."""
+    given, fraction = np.asarray(mean.fraction), latent.fraction
+    finer = np.maximum(given, fraction)
+    tensors = {
+        "shift_a": (finer - given).astype(np.uint8),
+        "shift_b": (finer - fraction).astype(np.uint8),
+        "shift": (finer - fraction).astype(np.uint8),
+    }
+    bits = tuple(fraction.tolist())
+    inputs = (
+        GraphInput("mu", len(fraction), mean.lo, mean.hi, tuple(given.tolist())),
+        GraphInput("residual", len(fraction), -LATENT_MAX, LATENT_MAX, bits),
+    )
+    node = Node("y_hat", "add", ("mu", "residual"), {}, tensors, -latent.limit, latent.limit, bits)
+    graph = Graph(inputs, (node,), ("y_hat",))
+    prove(graph)
+    return graph
+
+
+def with_full_signal(graph: Graph) -> Graph:
+    """Let the last convolution reach the whole range of samples, whatever calibration saw of it."""
+    name = graph.outputs[0]
+    while name not in graph.clips:
+        name = graph.node(name).inputs[0]
+    nodes = tuple(
+        replace(node, lo=-SIGNAL_MAX, hi=SIGNAL_MAX) if node.name == name else node for node in graph.nodes
+    )
+    full = Graph(graph.inputs, nodes, graph.outputs)
+    prove(full)
+    return full
+
+
+def facts(
+    reports: Mapping[str, CompilationReport], scheme: Scheme, latents: Sequence[FloatLatents]
+) -> dict[str, Any]:
+    """What a model file says about its own making: scheme, calibration, and quality of every graph."""
+    quality = {}
+    for name, report in reports.items():
+        last = next(layer for layer in reversed(report.layers) if layer.op != "crop")
+        cut = sum(layer.saturated for layer in report.layers)
+        quality[name] = {"snr_db": round(last.snr, 2), "saturated": cut}
+    return {
+        "scheme": scheme.name,
+        "calibration": [list(s.coded.size) for s in latents],
+        "quality": quality,
+    }
+
+
+def _compile(
+    graph: FloatGraph, samples: Sequence[Sample], scheme: Scheme, formats: Mapping[str, Format]
+) -> tuple[Graph, CompilationReport]:
+    return compile_graph(graph, samples, scheme.name, formats=formats, options=scheme.options)
+
+
+def _phase_samples(point: RatePoint, phase: int) -> list[Sample]:
+    out: list[Sample] = []
+    for s in point.latents:
+        values = {"psi": s.psi[0].chunk(4, dim=1)[phase][0].numpy()}
+        values |= {f"y_hat.{k}": s.phases[k][0].numpy() for k in range(phase)}
+        out.append((values, s.coded.size))
+    return out
+
+
+def _given(latent: LatentFormat) -> Format:
+    return Format(latent.fraction, -latent.limit, latent.limit)
+
+
+def _cut(whole: Format, start: int, stop: int) -> Format:
+    return Format(*(np.asarray(v)[start:stop] for v in (whole.fraction, whole.lo, whole.hi)))
