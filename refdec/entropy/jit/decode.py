@@ -21,7 +21,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from refdec.entropy.jit.kernel import i64, kernel, load_four, load_word, reads, wide, writes
+from refdec.entropy.jit.kernel import at, i64, kernel, load_four, load_word, reads, wide, writes
 from refdec.entropy.jit.packed import BITS_SHIFT, ESCAPE_SHIFT, NOT_CODED, SYMBOL_SHIFT
 
 OK = 0
@@ -44,7 +44,9 @@ Vector = NDArray[Any]
 def mark_rows(levels: Vector, mask: Vector, begin: int, count: int, rows: Vector) -> int:
     """Rows of the positions from ``begin`` on: the level, or ``NOT_CODED``."""
     for i in range(count):
-        rows[i] = levels[begin + i] if mask[begin + i] else np.uint8(NOT_CODED)
+        level = levels[at(begin + i)]
+        coded = mask[at(begin + i)]
+        rows[at(i)] = level if coded else np.uint8(NOT_CODED)
     return 0
 
 
@@ -57,17 +59,15 @@ def list_groups(rows: Vector, length: int, threads: int, low: int, high: int, gr
     count = 0
     if threads == 1:
         for base in range(0, length, 4):
-            groups[count] = np.uint32(base)
+            groups[at(count)] = np.uint32(base)
             count += load_four(rows, base) != NO_GROUP
     else:
         for block in range(0, length, 4 * threads):
-            for t in range(low, high):
-                base = block + t
-                all_rows = (
-                    rows[base] & rows[base + threads] & rows[base + 2 * threads] & rows[base + 3 * threads]
-                )
-                groups[count] = np.uint32(base)
-                count += (all_rows & NOT_CODED) == 0
+            for base in range(block + low, block + high):
+                both = rows[at(base)] & rows[at(base + threads)]
+                others = rows[at(base + 2 * threads)] & rows[at(base + 3 * threads)]
+                groups[at(count)] = np.uint32(base)
+                count += (both & others & NOT_CODED) == 0
     return count
 
 
@@ -96,8 +96,8 @@ def read_escapes(
         window = load_word(buffer, first + (position >> 3) - 7)
         available = (position & 7) | 56
         if kind == RESIDUAL:
-            bound = wide(bounds[np.uint64(rows[local])])
-            if output[place] != -bound:
+            bound = wide(bounds[at(rows[at(local)])])
+            if output[at(place)] != -bound:
                 continue
             width = 4 if (window >> (available - 1)) & 1 else 17
             position -= width
@@ -108,9 +108,9 @@ def read_escapes(
             value = -magnitude if code & 1 else magnitude
             if value < -32768 or value > 32767:
                 return -VALUE_RANGE
-            output[place] = np.int32(value)
+            output[at(place)] = np.int32(value)
         else:
-            if output[place] != 32:
+            if output[at(place)] != 32:
                 continue
             position -= 6
             if position < 0:
@@ -118,7 +118,7 @@ def read_escapes(
             value = (window >> (available - 6)) & 63
             if value == 63:
                 return -RESERVED_SYMBOL
-            output[place] = np.int32(value - 31)
+            output[at(place)] = np.int32(value - 31)
     return position
 
 
@@ -163,23 +163,23 @@ def decode_groups(
         even = wide(state[0])
         odd = wide(state[1])
         for g in range(count):
-            base = wide(groups[g])
+            base = wide(groups[at(g)])
             window = load_word(buffer, begin + (left >> 3) - 7)
             available = (left & 7) | 56
             before = available
-            e0 = wide(entries[wide(rows[base]) << 8 | even])
+            e0 = wide(entries[at(wide(rows[at(base)]) << 8 | even)])
             bits = e0 >> BITS_SHIFT
             available -= bits
             even = (e0 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e1 = wide(entries[wide(rows[base + 1]) << 8 | odd])
+            e1 = wide(entries[at(wide(rows[at(base + 1)]) << 8 | odd)])
             bits = e1 >> BITS_SHIFT
             available -= bits
             odd = (e1 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e2 = wide(entries[wide(rows[base + 2]) << 8 | even])
+            e2 = wide(entries[at(wide(rows[at(base + 2)]) << 8 | even)])
             bits = e2 >> BITS_SHIFT
             available -= bits
             even = (e2 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e3 = wide(entries[wide(rows[base + 3]) << 8 | odd])
+            e3 = wide(entries[at(wide(rows[at(base + 3)]) << 8 | odd)])
             bits = e3 >> BITS_SHIFT
             available -= bits
             odd = (e3 & 255) | ((window >> available) & ((1 << bits) - 1))
@@ -188,10 +188,10 @@ def decode_groups(
                 status[0] = TRUNCATED
                 return 0
             place = offset + base
-            output[place] = np.int32(np.int16(e0 >> SYMBOL_SHIFT))
-            output[place + 1] = np.int32(np.int16(e1 >> SYMBOL_SHIFT))
-            output[place + 2] = np.int32(np.int16(e2 >> SYMBOL_SHIFT))
-            output[place + 3] = np.int32(np.int16(e3 >> SYMBOL_SHIFT))
+            output[at(place)] = np.int32(np.int16(e0 >> SYMBOL_SHIFT))
+            output[at(place + 1)] = np.int32(np.int16(e1 >> SYMBOL_SHIFT))
+            output[at(place + 2)] = np.int32(np.int16(e2 >> SYMBOL_SHIFT))
+            output[at(place + 3)] = np.int32(np.int16(e3 >> SYMBOL_SHIFT))
             if ((e0 | e1 | e2 | e3) >> ESCAPE_SHIFT) & 1:
                 left = read_escapes(buffer, begin, left, rows, output, offset, base, 1, 4, bounds, kind)
                 if left < 0:
@@ -202,76 +202,76 @@ def decode_groups(
         state[1] = odd
     else:
         for g in range(count):
-            base = wide(groups[g])
+            base = wide(groups[at(g)])
             t = base & (threads - 1)
             if t >= high:
                 continue
-            begin = wide(first[t])
-            left = wide(position[t])
-            now = wide(state[t])
+            begin = wide(first[at(t)])
+            left = wide(position[at(t)])
+            now = wide(state[at(t)])
             window = load_word(buffer, begin + (left >> 3) - 7)
             available = (left & 7) | 56
             before = available
-            e0 = wide(entries[wide(rows[base]) << 8 | now])
+            e0 = wide(entries[at(wide(rows[at(base)]) << 8 | now)])
             bits = e0 >> BITS_SHIFT
             available -= bits
             now = (e0 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e1 = wide(entries[wide(rows[base + threads]) << 8 | now])
+            e1 = wide(entries[at(wide(rows[at(base + threads)]) << 8 | now)])
             bits = e1 >> BITS_SHIFT
             available -= bits
             now = (e1 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e2 = wide(entries[wide(rows[base + 2 * threads]) << 8 | now])
+            e2 = wide(entries[at(wide(rows[at(base + 2 * threads)]) << 8 | now)])
             bits = e2 >> BITS_SHIFT
             available -= bits
             now = (e2 & 255) | ((window >> available) & ((1 << bits) - 1))
-            e3 = wide(entries[wide(rows[base + 3 * threads]) << 8 | now])
+            e3 = wide(entries[at(wide(rows[at(base + 3 * threads)]) << 8 | now)])
             bits = e3 >> BITS_SHIFT
             available -= bits
             now = (e3 & 255) | ((window >> available) & ((1 << bits) - 1))
             left += available - before
             if left < 0:
-                status[t] = TRUNCATED
+                status[at(t)] = TRUNCATED
                 high = t
                 continue
             place = offset + base
-            output[place] = np.int32(np.int16(e0 >> SYMBOL_SHIFT))
-            output[place + threads] = np.int32(np.int16(e1 >> SYMBOL_SHIFT))
-            output[place + 2 * threads] = np.int32(np.int16(e2 >> SYMBOL_SHIFT))
-            output[place + 3 * threads] = np.int32(np.int16(e3 >> SYMBOL_SHIFT))
+            output[at(place)] = np.int32(np.int16(e0 >> SYMBOL_SHIFT))
+            output[at(place + threads)] = np.int32(np.int16(e1 >> SYMBOL_SHIFT))
+            output[at(place + 2 * threads)] = np.int32(np.int16(e2 >> SYMBOL_SHIFT))
+            output[at(place + 3 * threads)] = np.int32(np.int16(e3 >> SYMBOL_SHIFT))
             if ((e0 | e1 | e2 | e3) >> ESCAPE_SHIFT) & 1:
                 left = read_escapes(buffer, begin, left, rows, output, offset, base, threads, 4, bounds, kind)
                 if left < 0:
-                    status[t] = -left
+                    status[at(t)] = -left
                     high = t
                     continue
-            position[t] = left
-            state[t] = now
+            position[at(t)] = left
+            state[at(t)] = now
     lanes = max(threads, 2)
     for i in range(tail, length):
         t = i & (threads - 1)
-        if rows[i] == NOT_CODED or t < low or t >= high:
+        if rows[at(i)] == NOT_CODED or t < low or t >= high:
             continue
         lane = i & (lanes - 1)
-        begin = wide(first[t])
-        left = wide(position[t])
-        entry = wide(entries[wide(rows[i]) << 8 | state[lane]])
+        begin = wide(first[at(t)])
+        left = wide(position[at(t)])
+        entry = wide(entries[at(wide(rows[at(i)]) << 8 | state[at(lane)])])
         bits = entry >> BITS_SHIFT
         window = load_word(buffer, begin + (left >> 3) - 7)
         available = ((left & 7) | 56) - bits
         left -= bits
         if left < 0:
-            status[t] = TRUNCATED
+            status[at(t)] = TRUNCATED
             high = t
             continue
-        output[offset + i] = np.int32(np.int16(entry >> SYMBOL_SHIFT))
+        output[at(offset + i)] = np.int32(np.int16(entry >> SYMBOL_SHIFT))
         if (entry >> ESCAPE_SHIFT) & 1:
             left = read_escapes(buffer, begin, left, rows, output, offset, i, 1, 1, bounds, kind)
             if left < 0:
-                status[t] = -left
+                status[at(t)] = -left
                 high = t
                 continue
-        position[t] = left
-        state[lane] = (entry & 255) | ((window >> available) & ((1 << bits) - 1))
+        position[at(t)] = left
+        state[at(lane)] = (entry & 255) | ((window >> available) & ((1 << bits) - 1))
     return high
 
 
@@ -327,13 +327,13 @@ def z_entries(cdfs: Vector, begin: int, refill: Vector, entries: Vector) -> int:
     """Decode entries (256) of one channel, whose 63 cumulative masses start at ``cdfs[begin]``."""
     start = 0
     for symbol in range(64):
-        end = wide(cdfs[begin + symbol]) if symbol < 63 else 256
+        end = wide(cdfs[at(begin + symbol)]) if symbol < 63 else 256
         escape = wide(symbol == 63) << ESCAPE_SHIFT
         known = ((symbol - 31) & 0xFFFF) << SYMBOL_SHIFT | escape
         for s in range(start, end):
             value = end - 2 * start + s
-            bits = wide(refill[value])
-            entries[s] = np.uint32(bits << BITS_SHIFT | known | ((value << bits) & 255))
+            bits = wide(refill[at(value)])
+            entries[at(s)] = np.uint32(bits << BITS_SHIFT | known | ((value << bits) & 255))
         start = end
     return 0
 
@@ -384,5 +384,5 @@ def decode_channels(
         for i in range(length):
             t = i & (threads - 1)
             if low <= t < high:
-                output[begin + i] = np.int8(line[i])
+                output[at(begin + i)] = np.int8(line[at(i)])
     return high

@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from refdec.entropy.jit.decode import CHUNK, RESIDUAL, Z, list_groups, mark_rows
-from refdec.entropy.jit.kernel import i64, kernel, reads, store_word, wide, writes
+from refdec.entropy.jit.kernel import at, i64, kernel, reads, store_word, wide, writes
 from refdec.entropy.jit.packed import (
     DELTA_SHIFT,
     ENCODE_CENTRE,
@@ -41,9 +41,9 @@ def capacity(positions: int) -> int:
 def mark_symbols(values: Vector, begin: int, count: int, rows: Vector, symbols: Vector) -> int:
     """Index of the encode entry of each position from ``begin`` on."""
     for i in range(count):
-        clipped = min(np.int16(ENCODE_CENTRE), max(np.int16(-ENCODE_CENTRE), values[begin + i]))
+        clipped = min(np.int16(ENCODE_CENTRE), max(np.int16(-ENCODE_CENTRE), values[at(begin + i)]))
         shifted = np.uint16(clipped + np.int16(ENCODE_CENTRE))
-        symbols[i] = np.uint16(np.uint16(np.uint16(rows[i]) << np.uint16(ENCODE_ROW_SHIFT)) | shifted)
+        symbols[at(i)] = np.uint16(np.uint16(np.uint16(rows[at(i)]) << np.uint16(ENCODE_ROW_SHIFT)) | shifted)
     return 0
 
 
@@ -73,25 +73,25 @@ def write_escapes(
     """What a group's second pass reads, written last position first."""
     for j in range(count):
         local = base + (count - 1 - j) * stride
-        symbol = wide(symbols[local])
-        if (wide(entries[symbol]) >> ENCODE_ESCAPE_SHIFT) & 1 == 0:
+        symbol = wide(symbols[at(local)])
+        if (wide(entries[at(symbol)]) >> ENCODE_ESCAPE_SHIFT) & 1 == 0:
             continue
         if kind == RESIDUAL:
-            value = wide(values[offset + local])
-            code = 2 * (abs(value) - wide(bounds[np.uint64(rows[local])])) + wide(value < 0)
+            value = wide(values[at(offset + local)])
+            code = 2 * (abs(value) - wide(bounds[at(rows[at(local)])])) + wide(value < 0)
             word = code | 8 if code < 8 else code
             width = 4 if code < 8 else 17
         else:
             word = symbol
             width = 6
-        here = wide(position[t])
-        bits = wide(waiting[t])
-        word = wide(pending[t]) | word << bits
+        here = wide(position[at(t)])
+        bits = wide(waiting[at(t)])
+        word = wide(pending[at(t)]) | word << bits
         bits += width
         store_word(buffer, here, word)
-        position[t] = here + (bits >> 3)
-        pending[t] = word >> (bits & -8)
-        waiting[t] = bits & 7
+        position[at(t)] = here + (bits >> 3)
+        pending[at(t)] = word >> (bits & -8)
+        waiting[at(t)] = bits & 7
     return 0
 
 
@@ -139,34 +139,34 @@ def encode_groups(
     for j in range(length - tail):
         i = length - 1 - j
         t = i & (threads - 1)
-        if rows[i] == NOT_CODED or t < low or t >= high:
+        if rows[at(i)] == NOT_CODED or t < low or t >= high:
             continue
         lane = i & (lanes - 1)
-        entry = wide(entries[symbols[i]])
+        entry = wide(entries[at(symbols[at(i)])])
         if (entry >> ENCODE_ESCAPE_SHIFT) & 1:
             write_escapes(
                 *(buffer, position, pending, waiting, t),
                 *(rows, symbols, values, offset, i, 1, 1, entries, bounds, kind),
             )
-        x = wide(state[lane])
+        x = wide(state[at(lane)])
         bits = (x + ((entry >> DELTA_SHIFT) & DELTA_MASK)) >> 8
         x |= 256
-        held = wide(waiting[t])
-        word = wide(pending[t]) | (x & ((1 << bits) - 1)) << held
+        held = wide(waiting[at(t)])
+        word = wide(pending[at(t)]) | (x & ((1 << bits) - 1)) << held
         held += bits
-        here = wide(position[t])
+        here = wide(position[at(t)])
         store_word(buffer, here, word)
-        position[t] = here + (held >> 3)
-        pending[t] = word >> (held & -8)
-        waiting[t] = held & 7
-        state[lane] = state_map[(entry & MAP_INDEX) + (x >> bits)]
+        position[at(t)] = here + (held >> 3)
+        pending[at(t)] = word >> (held & -8)
+        waiting[at(t)] = held & 7
+        state[at(lane)] = state_map[at((entry & MAP_INDEX) + (x >> bits))]
     for g in range(count):
-        base = wide(groups[count - 1 - g])
+        base = wide(groups[at(count - 1 - g)])
         t = base & (threads - 1)
-        e0 = wide(entries[symbols[base]])
-        e1 = wide(entries[symbols[base + threads]])
-        e2 = wide(entries[symbols[base + 2 * threads]])
-        e3 = wide(entries[symbols[base + 3 * threads]])
+        e0 = wide(entries[at(symbols[at(base)])])
+        e1 = wide(entries[at(symbols[at(base + threads)])])
+        e2 = wide(entries[at(symbols[at(base + 2 * threads)])])
+        e3 = wide(entries[at(symbols[at(base + 3 * threads)])])
         if ((e0 | e1 | e2 | e3) >> ENCODE_ESCAPE_SHIFT) & 1:
             write_escapes(
                 *(buffer, position, pending, waiting, t),
@@ -177,44 +177,44 @@ def encode_groups(
             later = wide(state[1])
             sooner = wide(state[0])
         else:
-            later = wide(state[t])
+            later = wide(state[at(t)])
             sooner = later
-        held = wide(waiting[t])
-        word = wide(pending[t])
+        held = wide(waiting[at(t)])
+        word = wide(pending[at(t)])
 
         bits = (later + ((e3 >> DELTA_SHIFT) & DELTA_MASK)) >> 8
         x = later | 256
         word |= (x & ((1 << bits) - 1)) << held
         held += bits
-        later = wide(state_map[(e3 & MAP_INDEX) + (x >> bits)])
+        later = wide(state_map[at((e3 & MAP_INDEX) + (x >> bits))])
 
         before = sooner if threads == 1 else later
         bits = (before + ((e2 >> DELTA_SHIFT) & DELTA_MASK)) >> 8
         x = before | 256
         word |= (x & ((1 << bits) - 1)) << held
         held += bits
-        sooner = wide(state_map[(e2 & MAP_INDEX) + (x >> bits)])
+        sooner = wide(state_map[at((e2 & MAP_INDEX) + (x >> bits))])
 
         before = later if threads == 1 else sooner
         bits = (before + ((e1 >> DELTA_SHIFT) & DELTA_MASK)) >> 8
         x = before | 256
         word |= (x & ((1 << bits) - 1)) << held
         held += bits
-        later = wide(state_map[(e1 & MAP_INDEX) + (x >> bits)])
+        later = wide(state_map[at((e1 & MAP_INDEX) + (x >> bits))])
 
         before = sooner if threads == 1 else later
         bits = (before + ((e0 >> DELTA_SHIFT) & DELTA_MASK)) >> 8
         x = before | 256
         word |= (x & ((1 << bits) - 1)) << held
         held += bits
-        sooner = wide(state_map[(e0 & MAP_INDEX) + (x >> bits)])
+        sooner = wide(state_map[at((e0 & MAP_INDEX) + (x >> bits))])
 
-        here = wide(position[t])
+        here = wide(position[at(t)])
         store_word(buffer, here, word)
-        position[t] = here + (held >> 3)
-        pending[t] = word >> (held & -8)
-        waiting[t] = held & 7
-        state[t] = sooner
+        position[at(t)] = here + (held >> 3)
+        pending[at(t)] = word >> (held & -8)
+        waiting[at(t)] = held & 7
+        state[at(t)] = sooner
         if threads == 1:
             state[1] = later
     return 0
@@ -276,16 +276,16 @@ def z_encode_entries(cdfs: Vector, begin: int, refill: Vector, entries: Vector) 
     """Encode entries (63) of one channel, whose cumulative masses start at ``cdfs[begin]``."""
     start = 0
     for symbol in range(63):
-        end = wide(cdfs[begin + symbol])
+        end = wide(cdfs[at(begin + symbol)])
         mass = end - start
         first = start
         escape = wide(mass == 0) << ENCODE_ESCAPE_SHIFT
         if mass == 0:
             mass = 1
             first = 255
-        bits = wide(refill[mass])
+        bits = wide(refill[at(mass)])
         delta = ((bits + 1) << 8) - (mass << bits)
-        entries[symbol] = np.uint32(escape | delta << DELTA_SHIFT | (MAP_MARGIN + first - mass))
+        entries[at(symbol)] = np.uint32(escape | delta << DELTA_SHIFT | (MAP_MARGIN + first - mass))
         start = end
     return 0
 
@@ -334,7 +334,7 @@ def encode_channels(
         begin = channel * length
         z_encode_entries(cdfs, 63 * channel, refill, entries)
         for i in range(length):
-            symbols[i] = np.uint16(wide(values[begin + i]) + 31)
+            symbols[at(i)] = np.uint16(wide(values[at(begin + i)]) + 31)
         encode_groups(
             *(buffer, position, pending, waiting, state, rows, symbols, groups, count, tail, length),
             *(threads, low, high, values, entries, state_map, refill, 2 * begin + Z),

@@ -23,6 +23,8 @@ i64 = types.int64
 # Conversions in kernels. Numba makes 64 bits of most sums of smaller integers; these say it.
 wide: Any = np.int64
 narrow: Any = np.int32
+# An index that is known not to be negative: Numba then leaves out counting from the end.
+at: Any = np.uint64
 
 
 def reads(dtype: Any, dimensions: int = 1) -> Any:
