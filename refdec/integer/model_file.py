@@ -3,8 +3,9 @@
 Metadata: ``refdec.format`` ("1"), ``refdec.kind``, ``refdec.graphs`` (JSON, name to graph),
 ``refdec.provenance`` (JSON object), ``refdec.sha256``. Tensors of graphs are named
 ``graph/<graph>/<node>/<role>``, others ``constant/<name>``. The digest (AN-FILE-01) is SHA-256 over the
-canonical JSON (sorted keys, no spaces, UTF-8) of format, kind, graphs and provenance, and then, in sorted order of
-their names, over each tensor's line ``name dtype d0,d1,...`` and its little-endian C-order bytes.
+canonical JSON (sorted keys, no spaces, UTF-8) of format, kind, graphs and provenance, and then, in
+sorted order of their names, over each tensor's line ``name dtype d0,d1,...`` and its little-endian
+C-order bytes.
 """
 
 from __future__ import annotations

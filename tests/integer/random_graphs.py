@@ -299,6 +299,54 @@ def random_inputs(
     return out
 
 
+def attention_case(seed: int) -> Case:
+    """Channel attention whose output is the matrix of its weights: v is 1 in one position for each channel.
+
+    Rows are close to each other and temperatures high, so that the last bits of cosines and exponentials
+    show in the weights.
+    """
+    rng = np.random.default_rng(seed)
+    heads, width = int(rng.integers(1, 5)), int(rng.integers(1, 33))
+    third, rows = heads * width, int(rng.integers(1, 4))
+    columns = -(-width // rows) + int(rng.integers(0, 30))
+    spread = 2.0 ** -rng.uniform(1, 12)
+    x = np.empty((3 * third, rows, columns), np.int16)
+    base = rng.normal(0, 1, (rows, columns))
+    for channel in range(2 * third):
+        row = (base + spread * rng.normal(0, 1, base.shape)) * 2.0 ** rng.uniform(4, 13)
+        x[channel] = np.clip(np.rint(row), -ACTIVATION_MAX, ACTIVATION_MAX)
+    if rng.random() < 0.2:
+        x[int(rng.integers(2 * third))] = 0
+    x[2 * third :] = np.tile(np.eye(width, rows * columns, dtype=np.int16), (heads, 1)).reshape(
+        third, rows, columns
+    )
+    tensors = {
+        "temperature": rng.integers(-(1 << 24), (1 << 24) + 1, heads).astype(np.int32),
+        "shift": np.zeros(third, np.uint8),
+    }
+    node = Node("weights", "channel_attention", ("x",), {"heads": heads}, tensors, -32767, 32767)
+    graph = Graph((GraphInput("x", 3 * third, -ACTIVATION_MAX, ACTIVATION_MAX),), (node,), ("weights",))
+    return Case(seed, graph, {"x": x}, (rows, columns))
+
+
+def layer_norm_case(seed: int) -> Case:
+    """Layer normalisation whose output is the normalised value itself, with all of its 14 fraction bits."""
+    rng = np.random.default_rng(seed)
+    channels = int(rng.choice([1, 2, 3, 5, 64, 128, 512]))
+    size = (int(rng.integers(1, 40)), int(rng.integers(1, 40)))
+    x = rng.normal(rng.normal(0, 3000, (1, *size)), 2.0 ** rng.uniform(-2, 13), (channels, *size))
+    tensors = {
+        "weight": np.ones(channels, np.int16),
+        "bias": np.zeros(channels, np.int32),
+        "shift": np.zeros(channels, np.uint8),
+    }
+    epsilon = int(rng.choice([1, 1000, 1 << 30]))
+    node = Node("norm", "layer_norm", ("x",), {"epsilon": epsilon}, tensors, -32767, 32767)
+    graph = Graph((GraphInput("x", channels, -ACTIVATION_MAX, ACTIVATION_MAX),), (node,), ("norm",))
+    values = np.clip(np.rint(x), -ACTIVATION_MAX, ACTIVATION_MAX).astype(np.int16)
+    return Case(seed, graph, {"x": values}, size)
+
+
 def strided(array: npt.NDArray[Any], kind: int) -> npt.NDArray[Any]:
     """The same values as they are (0), reversed (1), channels last (2), with gaps (3), Fortran order (4)."""
     if kind == 1:

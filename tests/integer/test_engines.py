@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refdec.integer import golden, run
+from refdec.integer.golden.normalisation import isqrt as golden_isqrt
 from tests.integer import plain_oracle
-from tests.integer.random_graphs import OPERATIONS, Case, random_case, strided
+from tests.integer.random_graphs import (
+    OPERATIONS,
+    Case,
+    attention_case,
+    layer_norm_case,
+    random_case,
+    strided,
+)
 
 torch = pytest.importorskip("torch")
 
 from conformance import twin  # noqa: E402
+from conformance.twin.exact import floor_sqrt  # noqa: E402
 
 LAYOUTS = ("contiguous", "channels_last")
 
@@ -51,12 +62,33 @@ def test_graphs_against_plain_integers(seed: int, first: str) -> None:
     assert_same(case, every_node(golden.run, case), expected, "golden")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS), st.integers(1, 2))
 def test_twin_equals_golden(seed: int, layout: str, threads: int) -> None:
     case = random_case(seed)
     expected = every_node(golden.run, case)
     assert_same(case, every_node(twin.run, case, layout=layout, threads=threads), expected, layout)
+
+
+@pytest.mark.parametrize("maker", [attention_case, layer_norm_case])
+def test_last_bits_of_attention_and_norm(maker) -> None:
+    for seed in range(40):
+        case = maker(seed)
+        expected = every_node(golden.run, case)
+        assert_same(case, every_node(twin.run, case), expected, "twin")
+        if seed < 20 and case.graph.inputs[0].channels * case.size[0] * case.size[1] < 20_000:
+            plain = plain_oracle.evaluate(case.graph, case.inputs, case.size)
+            assert_same(case, expected, plain, "golden")
+
+
+@pytest.mark.parametrize("bits", [24, 26])
+def test_square_root_next_to_squares(bits: int) -> None:
+    top = (1 << bits) - 1
+    roots = np.concatenate([np.arange(1, 300), top - np.arange(300), np.geomspace(1, top, 5000).astype(int)])
+    values = np.concatenate([roots**2 - 1, roots**2, roots**2 + 1])
+    expected = [isqrt(int(v)) for v in values]
+    assert golden_isqrt(values, bits).tolist() == expected
+    assert floor_sqrt(torch.from_numpy(values.astype(np.float64))).tolist() == expected
 
 
 @pytest.mark.parametrize("kind", range(5))
