@@ -40,7 +40,7 @@ def channel_attention(name: str, a: torch.Tensor, heads: int, temperature: torch
     return mixed.reshape(1, third, rows, columns)
 
 
-def _norm(squares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def norm(squares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Exponent and 26-bit norm for sums of squares; 0 is treated as 1 and masked by the caller."""
     safe = torch.clamp(squares, min=1.0)
     exponent = torch.floor((52 - binary_exponent(safe)) / 2)
@@ -54,7 +54,7 @@ def _attention_weights(
     gram = torch.matmul(q, k.transpose(1, 2))
     q_squares = q.square().sum(dim=2)[:, :, None]
     k_squares = k.square().sum(dim=2)[:, None, :]
-    (q_exponent, q_norm), (k_exponent, k_norm) = _norm(q_squares), _norm(k_squares)
+    (q_exponent, q_norm), (k_exponent, k_norm) = norm(q_squares), norm(k_squares)
     g = torch.floor(gram * power_of_two(q_exponent + k_exponent))
     u = floor_divide(g, q_norm.expand_as(g)) * 2.0**24
     require_exact(name, "scaled cosine", u.abs() + k_norm)

@@ -173,7 +173,7 @@ class _Plain:
         return out
 
 
-def _norm(squares: int) -> tuple[int, int]:
+def norm(squares: int) -> tuple[int, int]:
     e = -8
     while squares * 4 ** (e + 8) < 2**50 * 4**8:
         e += 1
@@ -184,7 +184,7 @@ def _cosine(q: list[int], k: list[int]) -> int:
     squares_q, squares_k = sum(v * v for v in q), sum(v * v for v in k)
     if squares_q == 0 or squares_k == 0:
         return 0
-    (e_q, norm_q), (e_k, norm_k) = _norm(squares_q), _norm(squares_k)
+    (e_q, norm_q), (e_k, norm_k) = norm(squares_q), norm(squares_k)
     exponent = e_q + e_k
     g = sum(a * b for a, b in zip(q, k, strict=True)) * 2 ** (exponent + 64) // 2**64
     return (g // norm_q * 2**24 + norm_k // 2) // norm_k

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refdec.integer import golden, run
+from refdec.integer.golden.attention import norms as golden_norms
 from refdec.integer.golden.normalisation import isqrt as golden_isqrt
+from refdec.integer.nodes import MAX_POSITIONS
 from tests.integer import plain_oracle
 from tests.integer.random_graphs import (
     OPERATIONS,
@@ -24,6 +26,7 @@ from tests.integer.random_graphs import (
 torch = pytest.importorskip("torch")
 
 from conformance import twin  # noqa: E402
+from conformance.twin.attention import norm as twin_norm  # noqa: E402
 from conformance.twin.exact import floor_sqrt  # noqa: E402
 
 LAYOUTS = ("contiguous", "channels_last")
@@ -89,6 +92,20 @@ def test_square_root_next_to_squares(bits: int) -> None:
     expected = [isqrt(int(v)) for v in values]
     assert golden_isqrt(values, bits).tolist() == expected
     assert floor_sqrt(torch.from_numpy(values.astype(np.float64))).tolist() == expected
+
+
+def test_norms_up_to_the_largest_sums() -> None:
+    """Sums of squares from 1 to what 2^23 positions can give, where the exponent becomes negative."""
+    rng = np.random.default_rng(2)
+    powers = 1 << np.arange(53)
+    values = np.concatenate(
+        [powers, powers[1:] - 1, [MAX_POSITIONS * 32767**2], rng.integers(1, 1 << 53, 500)]
+    )
+    expected = [plain_oracle.norm(int(v)) for v in values]
+    assert min(e for e, _ in expected) == -1
+    assert list(zip(*(part.tolist() for part in golden_norms(values)), strict=True)) == expected
+    found = twin_norm(torch.from_numpy(values.astype(np.float64)))
+    assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
 @pytest.mark.parametrize("kind", range(5))
