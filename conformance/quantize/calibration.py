@@ -37,13 +37,16 @@ class ChannelStatistics:
         mean, square = flat.mean(1, dtype=np.float64), np.einsum("cn,cn->c", flat, flat) / flat.shape[1]
         return cls(_extreme(flat, -1), _extreme(flat, 1), mean, square.astype(np.float64), flat.shape[1])
 
-    def add(self, other: ChannelStatistics) -> None:
-        total = self.count + other.count
-        self.lowest = _extreme(np.concatenate([self.lowest, other.lowest], 1), -1)
-        self.highest = _extreme(np.concatenate([self.highest, other.highest], 1), 1)
-        self.mean = (self.mean * self.count + other.mean * other.count) / total
-        self.square = (self.square * self.count + other.square * other.count) / total
+    def add(self, value: np.ndarray) -> None:
+        """Takes in one more ``[C, H, W]`` tensor."""
+        flat = np.asarray(value).reshape(value.shape[0], -1)
+        total = self.count + flat.shape[1]
+        mean, square = flat.mean(1, dtype=np.float64), np.einsum("cn,cn->c", flat, flat)
+        self.mean = (self.mean * self.count + mean * flat.shape[1]) / total
+        self.square = (self.square * self.count + square) / total
         self.count = total
+        self.lowest = -_merge(-self.lowest, -flat)
+        self.highest = _merge(self.highest, flat)
 
     def range(self, tail: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """(lo, hi) per channel that at most a share ``tail`` of the positions exceeds on each side."""
@@ -62,16 +65,30 @@ def _extreme(flat: np.ndarray, sign: int) -> np.ndarray:
     return found.numpy().astype(np.float64)
 
 
+def _merge(known: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """The largest values of each row among ``known`` (largest first) and ``flat``."""
+    if known.shape[1] < _KEPT:
+        return _extreme(np.concatenate([known, flat], 1), 1)
+    # Few values pass the least of the kept ones, and only they need sorting.
+    rows, columns = np.nonzero(flat > known[:, -1:].astype(flat.dtype))
+    if rows.size == 0:
+        return known
+    most = int(np.bincount(rows).max())
+    start = np.searchsorted(rows, rows, side="left")
+    fresh = np.full((len(flat), most), -np.inf)
+    fresh[rows, np.arange(rows.size) - start] = flat[rows, columns]
+    return _extreme(np.concatenate([known, fresh], 1), 1)[:, :_KEPT]
+
+
 def collect(graph: FloatGraph, samples: Iterable[Sample]) -> dict[str, ChannelStatistics]:
     """Statistics of every input and node output of ``graph`` over ``samples`` (float32 execution)."""
     seen: dict[str, ChannelStatistics] = {}
 
     def observe(name: str, value: np.ndarray) -> None:
-        found = ChannelStatistics.of(value)
         if name in seen:
-            seen[name].add(found)
+            seen[name].add(value)
         else:
-            seen[name] = found
+            seen[name] = ChannelStatistics.of(value)
 
     for values, size in samples:
         graph.run(values, size, observe=observe)

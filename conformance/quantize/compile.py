@@ -161,11 +161,17 @@ class _Compiler:
         return ranges
 
     def _widened(self, name: str, seen: ChannelStatistics) -> Range:
-        lo, hi = seen.range(self.options.tail)
+        lo, hi = seen.range()
         extra = self.options.headroom - 1
         spread = 0.25 * (hi - lo)
         lo = lo - extra * np.maximum(np.abs(lo), spread)
         hi = hi + extra * np.maximum(np.abs(hi), spread)
+        o_lo, o_hi = seen.range(self.options.tail)
+        usual, most = np.maximum(-o_lo, o_hi), np.maximum(-seen.lowest[:, 0], seen.highest[:, 0])
+        active = usual > 0
+        if active.any() and np.median(most[active] / usual[active]) > self.options.explosion:
+            reach = self.options.tail_reach * usual
+            lo, hi = np.maximum(lo, -reach), np.minimum(hi, reach)
         least = max(float(np.abs(lo).max()), float(np.abs(hi).max()), 2.0**-20) * self.options.floor
         for spec in self.graph.inputs:
             if spec.name == name:

@@ -54,7 +54,9 @@ class Options:
     """Calibration policy.
 
     :param headroom: calibrated ranges are widened by ``headroom - 1`` of their reach on each side.
-    :param tail: share of positions, per channel and side, that a range may leave out.
+    :param tail, explosion, tail_reach: a tensor explodes if its channels' extremes are, in the median, more
+        than ``explosion`` times the value that a share ``tail`` of the positions exceeds; its ranges then end
+        at ``tail_reach`` times that value. Elsewhere ranges leave nothing out.
     :param floor: a channel's range reaches at least this share of its tensor's reach (on both sides at graph
         inputs).
     :param rounding: ``adaptive`` or ``nearest``.
@@ -66,8 +68,10 @@ class Options:
     :param seed: of the choice of those positions.
     """
 
-    headroom: float = 1.5
-    tail: float = 0.0
+    headroom: float = 2.0
+    tail: float = 1e-4
+    explosion: float = 6.0
+    tail_reach: float = 5.0
     floor: float = 0.05
     rounding: str = "adaptive"
     bias_correction: bool = True
