@@ -42,7 +42,7 @@ NARROW: dict[str, Callable[[Scope], Sequence[int]]] = {
     "CS-PIH-03": lambda s: range(4),
     "CS-PIH-06": lambda s: (0, 1, 14, 15, 16, 63, 64, 65, 200, 449, 960, 2047, 9000),
     "CS-PIH-07": lambda s: (0, 1, 14, 15, 16, 63, 64, 65, 200, 449, 960, 2047, 9000),
-    "CS-PIH-35": _few_cubes,
+    "CS-PIH-33": _few_cubes,
     "CS-TON-22": lambda s: range(max(1, max(s.height, s.width) // 64), 256),
     "CS-TON-23": lambda s: range(max(1, s.icci_tile_size // 2)),
     "CS-TON-35": lambda s: range(max(1, ceil_div(max(plane_size(s)), 24)), 1024),

@@ -83,7 +83,7 @@ class BitReader:
         return (chunk >> (8 * last - stop)) & ((1 << width) - 1)
 
     def read_many(self, count: int, width: int, element: str) -> tuple[int, ...]:
-        """``count`` integers of ``width`` bits (at most 32); nothing is allocated unless all are there."""
+        """``count`` integers of ``width`` bits; all must be there before any is made (CS-LIM-02)."""
         self.require(count * width, element)
         if count < _BULK_COUNT or width == 0:
             return tuple(self.read(width, element) for _ in range(count))

@@ -71,7 +71,7 @@ def _like_luma(name: str, values: int) -> Rule:
         return (int(getattr(luma, name)),)
 
     return Rule(
-        id="CS-PIH-R16",
+        id="CS-PIH-R13",
         allowed=allowed,
         expected=lambda s: (
             "the same synthesis tiling for chroma as for luma (another one is not implemented)"
@@ -89,13 +89,13 @@ _CUBE_GROUP = Group(
     least_bits=1,
     body=(
         Field(
-            id="CS-PIH-33",
+            id="CS-PIH-34",
             name="cube_group_flag",
             coding=U(1),
             meaning="0: all flags of the group are 1 and not coded",
         ),
         Field(
-            id="CS-PIH-34",
+            id="CS-PIH-35",
             name="cube_flag",
             coding=U(1),
             count=_flags_in_group,
@@ -130,19 +130,19 @@ COMPONENT: tuple[Field | Group, ...] = (
         meaning="latent channels present (num_chs), clamped to 160 for luma and 96 for chroma",
         rules=(
             Rule(
-                id="CS-PIH-R13",
+                id="CS-PIH-R10",
                 allowed=lambda s: range(_component_channels(s) + 1),
                 expected=lambda s: "no more channels than the component has",
                 tolerated=True,
             ),
         ),
     ),
-    Field(id="CS-PIH-35", name="use_cube_flags", coding=U(1), meaning="0: all cube flags are 1"),
+    Field(id="CS-PIH-33", name="use_cube_flags", coding=U(1), meaning="0: all cube flags are 1"),
     _CUBE_GROUP,
     Field(id="CS-PIH-36", name="rvs_enable_flag", coding=U(1), meaning="residual variance scaling"),
-    Field(id="CS-PIH-38", name="grfs_enable_flag", coding=U(1), meaning="channel-wise gain"),
+    Field(id="CS-PIH-37", name="grfs_enable_flag", coding=U(1), meaning="channel-wise gain"),
     Field(
-        id="CS-PIH-37",
+        id="CS-PIH-38",
         name="grfs_channel_flag",
         coding=U(1),
         count=_channels_present,
@@ -166,7 +166,7 @@ COMPONENT: tuple[Field | Group, ...] = (
         derived=Derived("tile_size", lambda v: 16 * v),
         rules=(
             Rule(
-                id="CS-PIH-R14",
+                id="CS-PIH-R11",
                 allowed=lambda s: range(1, 256),
                 expected=lambda s: "a tile size above 0",
             ),
@@ -181,7 +181,7 @@ COMPONENT: tuple[Field | Group, ...] = (
         meaning="tile overlap in units of 16 luma samples",
         derived=Derived("tile_overlap", lambda v: 16 * v),
         rules=(
-            Rule(id="CS-PIH-R15", allowed=_overlap_allowed, expected=_overlap_words),
+            Rule(id="CS-PIH-R12", allowed=_overlap_allowed, expected=_overlap_words),
             _like_luma("synthesis_tile_overlap", 32),
         ),
     ),

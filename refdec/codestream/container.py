@@ -57,7 +57,7 @@ class Container(NamedTuple):
 
 
 def split(data: bytes, limits: Limits) -> Container:
-    """Cut a codestream at its markers (CS-CON-01 to CS-CON-06).
+    """Cut a codestream at its markers (CS-CON-01, CS-CON-02, CS-CON-04, CS-CON-05).
 
     :raises ResourceLimitError: more bytes or substreams than allowed.
     :raises TruncatedStreamError: the data ends before EOC.

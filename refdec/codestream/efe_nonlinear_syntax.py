@@ -53,9 +53,9 @@ _NONLINEAR_U = When("nonLinear_enabled_U_flag = 1", lambda s: s.nonLinear_enable
 _NONLINEAR_V = When("nonLinear_enabled_V_flag = 1", lambda s: s.nonLinear_enabled_V_flag == 1)
 
 
-def _mask(number: int, part: int, flag: str, plane: str) -> Field:
+def _mask(statement: str, part: int, flag: str, plane: str) -> Field:
     return Field(
-        id=f"CS-TON-{number}",
+        id=statement,
         name="W5",
         part=part,
         coding=B(2),
@@ -66,9 +66,9 @@ def _mask(number: int, part: int, flag: str, plane: str) -> Field:
     )
 
 
-def _mask_length(number: int, name: str, axis: int) -> Field:
+def _mask_length(statement: str, name: str, axis: int) -> Field:
     return Field(
-        id=f"CS-TON-{number}",
+        id=statement,
         name=name,
         coding=B(1023),
         when=_MASKED,
@@ -83,11 +83,11 @@ def _mask_length(number: int, name: str, axis: int) -> Field:
     )
 
 
-def _candidates(number: int, part: int, when: When) -> tuple[Field, Field]:
+def _candidates(statement: str, weights_statement: str, part: int, when: When) -> tuple[Field, Field]:
     plane = "UV"[part]
     return (
         Field(
-            id=f"CS-TON-{number}",
+            id=statement,
             name="candNum",
             part=part,
             coding=U16,
@@ -102,7 +102,7 @@ def _candidates(number: int, part: int, when: When) -> tuple[Field, Field]:
             ),
         ),
         Field(
-            id=f"CS-TON-{number + 1}",
+            id=weights_statement,
             name="A1",
             part=part,
             coding=WEIGHT,
@@ -156,10 +156,10 @@ EFE_NONLINEAR = Group(
                 ),
             ),
         ),
-        _mask_length(36, "len_mask_y", 0),
-        _mask_length(37, "len_mask_x", 1),
-        _mask(38, 0, "mask1_enabled_flag", "U"),
-        _mask(39, 1, "mask2_enabled_flag", "V"),
+        _mask_length("CS-TON-36", "len_mask_y", 0),
+        _mask_length("CS-TON-37", "len_mask_x", 1),
+        _mask("CS-TON-38", 0, "mask1_enabled_flag", "U"),
+        _mask("CS-TON-39", 1, "mask2_enabled_flag", "V"),
         Field(id="CS-TON-40", name="nonLinear_enabled_U_flag", coding=U(1), meaning="U is corrected"),
         Field(id="CS-TON-41", name="nonLinear_enabled_V_flag", coding=U(1), meaning="V is corrected"),
         Field(
@@ -222,7 +222,7 @@ EFE_NONLINEAR = Group(
             count_words="numTiles",
             meaning="largest luma of each tile in hundredths",
         ),
-        *_candidates(47, 0, _NONLINEAR_U),
-        *_candidates(49, 1, _NONLINEAR_V),
+        *_candidates("CS-TON-47", "CS-TON-48", 0, _NONLINEAR_U),
+        *_candidates("CS-TON-49", "CS-TON-50", 1, _NONLINEAR_V),
     ),
 )

@@ -71,7 +71,7 @@ class ComponentHeader:
 
     @cached_property
     def cube_flags(self) -> UInt8 | None:
-        """uint8 ``[4, n_y, n_x]``, read-only: 0 where all is coded, 1 where sigma decides (CS-PIH-34)."""
+        """uint8 ``[4, n_y, n_x]``, read-only: 0 where all is coded, 1 where sigma decides (CS-PIH-35)."""
         if not self.use_cube_flags:
             return None
         flags = [flag for group in self.cube_groups for flag in group.cube_flag]
@@ -79,7 +79,7 @@ class ComponentHeader:
 
     @cached_property
     def grfs_channel_flags(self) -> UInt8 | None:
-        """uint8 ``[160]`` or ``[96]``, read-only; channels that are not listed count as 0 (CS-PIH-37)."""
+        """uint8 ``[160]`` or ``[96]``, read-only; channels that are not listed count as 0 (CS-PIH-38)."""
         if not self.grfs_enable_flag:
             return None
         flags = np.zeros(CHANNELS[self.component], np.uint8)

@@ -65,7 +65,7 @@ class Payload:
     element: str
 
     def threads(self, count: int) -> ThreadedData:
-        """Read the thread table (CS-THR-01 to CS-THR-03).
+        """Read the thread table (CS-THR-01, CS-THR-02, CS-THR-03).
 
         :param count: threads that the picture header announces.
         :raises TruncatedStreamError: the payload ends inside the table.

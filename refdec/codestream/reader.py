@@ -92,7 +92,7 @@ class SegmentReader:
         """Nothing to read."""
 
     def group(self, element: Group, scope: Scope, count: int) -> Sequence[object]:
-        """Check that ``count`` objects can be there before any is made."""
+        """Check that ``count`` objects can be there before any is made (CS-LIM-02)."""
         if element.times is not None:
             self.reader.require(count * element.least_bits, f"{self.segment}.{scope.path}{element.name}")
         return range(count)

@@ -13,9 +13,9 @@ from refdec.codestream.headers import (
 from refdec.codestream.syntax import Field, Group, Rule, Segment, U, When, build
 
 
-def _reserved(number: int) -> Field:
+def _reserved(statement: str) -> Field:
     return Field(
-        id=f"CS-RDI-{number:02d}",
+        id=statement,
         name="ri_reserved_zero_4bits",
         coding=U(4),
         meaning="reserved",
@@ -34,7 +34,7 @@ RDI = Segment(
             id="CS-RDI-04", name="clli_info_present_flag", coding=U(1), meaning="content light level follows"
         ),
         Field(id="CS-RDI-05", name="dm_present_flag", coding=U(1), meaning="dynamic metadata follow"),
-        _reserved(6),
+        _reserved("CS-RDI-06"),
         Group(
             name="cicp",
             make=build(Cicp),
@@ -45,7 +45,7 @@ RDI = Segment(
                 Field(id="CS-RDI-09", name="matrix_coefficients", coding=U(8), meaning="ITU-T H.273"),
                 Field(id="CS-RDI-10", name="image_full_range_flag", coding=U(1), meaning="ITU-T H.273"),
                 Field(id="CS-RDI-11", name="chroma420_sample_loc_type", coding=U(3), meaning="ITU-T H.273"),
-                _reserved(12),
+                _reserved("CS-RDI-12"),
             ),
         ),
         Group(

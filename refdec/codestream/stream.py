@@ -29,6 +29,9 @@ _ONCE = (Marker.PIH, Marker.TON, Marker.RDI)
 class Codestream:
     """A parsed codestream.
 
+    Headers and offsets are ready; region and thread tables are read when they are asked for, which a
+    parse with conformance checks has done once already.
+
     :param byte_size: of the data that were parsed, bytes behind EOC included.
     :param rendering: ``None`` where the stream has no RDI.
     :param user_data: payload of every UDI, in file order.
@@ -70,7 +73,7 @@ class Codestream:
         return _payload(self._one(Marker.SOQ, "the quality map that gain_3D_enable_flag announces"))
 
     def residual_payloads(self, component: int) -> list[Payload | None]:
-        """Payloads of all regions of a component, by region index.
+        """Payloads of all regions of a component, by region index (CS-CON-12).
 
         :raises TruncatedStreamError: a substream ends inside its table or before its region index.
         :raises CodestreamSyntaxError: missing, surplus or repeated substreams; sizes beyond the substream.
@@ -211,7 +214,7 @@ def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: boo
     if violations and check_conformance:
         raise violations[0]
     warnings = [warning for c in contents for warning in c.warnings]
-    if container.trailing:
+    if container.trailing:  # CS-CON-06
         warnings.append(f"{container.trailing} bytes after EOC are ignored")
     if not picture.gain_3D_enable_flag and any(s.marker is Marker.SOQ for s in found):
         warnings.append("SOQ is ignored: gain_3D_enable_flag is 0")
@@ -267,6 +270,8 @@ def _by_marker(container: Container) -> tuple[Substream, ...]:
 
 
 def _pixel_limit(limits: Limits) -> Watcher:
+    """Refuse a picture that is too large as soon as its size is known (CS-LIM-01)."""
+
     def check(scope: Scope, bit_offset: int) -> None:
         width, height = scope.img_width_minus64 + 64, scope.img_height_minus64 + 64
         if width * height > limits.max_pixels:

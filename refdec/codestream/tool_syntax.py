@@ -46,9 +46,9 @@ def _chroma_weights(s: Scope) -> int:
 _PLANE = When("best_cand_idx > 0 for this plane", lambda s: s.best_cand_idx[s.index] > 0)
 
 
-def _cand_idx(number: int, part: int, plane: str) -> Field:
+def _cand_idx(statement: str, part: int, plane: str) -> Field:
     return Field(
-        id=f"CS-TON-{number}",
+        id=statement,
         name="best_cand_idx",
         part=part,
         coding=B(15),
@@ -72,9 +72,9 @@ def _cand_idx(number: int, part: int, plane: str) -> Field:
     )
 
 
-def _side(number: int, part: int, plane: str) -> Field:
+def _side(statement: str, part: int, plane: str) -> Field:
     return Field(
-        id=f"CS-TON-{number}",
+        id=statement,
         name="fL",
         part=part,
         coding=B(9),
@@ -96,10 +96,10 @@ _FILTER_SET = Group(
     times=lambda s: 2,
     times_words="2: for the alternative picture, and the one applied",
     body=(
-        _cand_idx(13, 0, "U"),
-        _cand_idx(14, 1, "V"),
-        _side(15, 0, "U"),
-        _side(16, 1, "V"),
+        _cand_idx("CS-TON-13", 0, "U"),
+        _cand_idx("CS-TON-14", 1, "V"),
+        _side("CS-TON-15", 0, "U"),
+        _side("CS-TON-16", 1, "V"),
         Field(
             id="CS-TON-17",
             name="minSymbol",
