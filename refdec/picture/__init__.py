@@ -1,0 +1,20 @@
+"""The picture: display crop, chroma format, colour and rounding in integers, and picture files.
+
+Two engines: ``golden`` says what is right, ``jit`` is fast. Definitions: docs/arithmetic-picture.md.
+"""
+
+from __future__ import annotations
+
+from refdec.picture.files import PictureFormatError, interleaved, require_format, write
+from refdec.picture.planes import Picture, coded_planes, make_picture, require_supported
+
+__all__ = [
+    "Picture",
+    "PictureFormatError",
+    "coded_planes",
+    "interleaved",
+    "make_picture",
+    "require_format",
+    "require_supported",
+    "write",
+]
