@@ -7,8 +7,8 @@ Names of graph inputs and outputs, the same in every integer model:
 * sum, phase s: ``mu`` (in chroma the block of psi itself) and ``residual`` -> ``y_hat``
 * synthesis: ``y_hat`` (primary) or ``y_hat.Y`` and ``y_hat.UV`` (secondary) -> ``signal``
 
-The signal is the network's output before the output map, cut to the tile: planes ``[1 or 2, h, w]`` in which
-1 stands for 128 steps of a sample and 0 for 127.5.
+The signal is the network's output before the output map, clamped to what that map keeps and cut to the tile:
+planes ``[1 or 2, h, w]`` in which 1 stands for 128 steps of a sample and 0 for 127.5.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from conformance.networks.synthesis import (
     Synthesis,
 )
 from conformance.quantize.float_graph import FloatGraph, as_array
+
+SIGNAL_LIMIT = 127.5 / 128
+"""The clamp of samples to 0..255, seen from before the output map."""
 
 
 class _Builder:
@@ -123,6 +126,7 @@ class _Builder:
         return self.graph.concat(name, self.conv(f"{name}.conv1", both, module.conv1), chroma)
 
     def finish(self, x: str, shuffle: int) -> FloatGraph:
+        x = self.graph.clip("limit", x, -SIGNAL_LIMIT, SIGNAL_LIMIT)
         if shuffle > 1:
             x = self.graph.pixel_shuffle("shuffle", x, shuffle)
         self.graph.output(self.graph.crop("signal", x, 1))
