@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refdec.errors import ModelError
+from refdec.errors import ModelError, ResourceLimitError
 from refdec.integer.nodes import (
     ACTIVATION_MAX,
     MAX_CHANNELS,
@@ -29,6 +29,8 @@ from refdec.integer.nodes import (
 )
 
 MAX_NODES = 4096
+# Beyond any tensor of the standard's networks at the largest picture that the default limits allow.
+MAX_ELEMENTS = 1 << 33
 Int32Array = npt.NDArray[np.int32]
 Shape = tuple[int, int, int]
 
@@ -216,7 +218,7 @@ class Graph:
         :param input_sizes: rows and columns of every input.
         :param size: rows and columns of the picture or tile in luma samples.
         :raises ModelError: the graph cannot run at these sizes.
-        :raises ResourceLimitError: more positions than an exact definition allows.
+        :raises ResourceLimitError: more positions than an exact definition allows, or an enormous tensor.
         """
         sizes: dict[str, tuple[int, int]] = {}
         for item in self.inputs:
@@ -228,7 +230,16 @@ class Graph:
             sizes[node.name] = output_size(
                 node.name, node.op, [sizes[i] for i in node.inputs], node.attributes, node.tensors, size
             )
-        return {name: (self.channels[name], h, w) for name, (h, w) in sizes.items()}
+        shapes = {name: (self.channels[name], h, w) for name, (h, w) in sizes.items()}
+        for name, (c, h, w) in shapes.items():
+            if c * h * w > MAX_ELEMENTS:
+                raise ResourceLimitError(
+                    "a tensor of the network is too large",
+                    element=name,
+                    expected=f"at most {MAX_ELEMENTS} values",
+                    found=f"{c}x{h}x{w}",
+                )
+        return shapes
 
     def check_inputs(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
         """Refuse inputs that are not what the graph was proved for.

@@ -29,7 +29,7 @@ from refdec.integer.nodes import IntArray
 from refdec.integer.proof import OverflowProofError, prove
 
 FORMAT = "1"
-MAX_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 256 << 20
 MAX_HEADER_BYTES = 64 << 20
 MAX_GRAPHS = 256
 DTYPES = ("int8", "uint8", "int16", "int32")

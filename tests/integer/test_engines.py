@@ -155,6 +155,15 @@ def test_run_refuses_what_a_graph_was_not_proved_for() -> None:
         run(case.graph, case.inputs, case.size, engine="float")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_twin_on_a_graphics_processor() -> None:
+    for seed in range(60):
+        case = random_case(seed, first=OPERATIONS[seed % len(OPERATIONS)])
+        expected = every_node(golden.run, case)
+        found = every_node(twin.run, case, device="cuda", layout=LAYOUTS[seed % 2])
+        assert_same(case, found, expected, "cuda")
+
+
 @pytest.mark.slow
 def test_many_graphs() -> None:
     for seed in range(100_000, 103_000):
