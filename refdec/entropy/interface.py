@@ -70,6 +70,13 @@ class EntropyEngine(Protocol):
         """``golden`` or ``jit``."""
         ...
 
+    def with_threads(self, threads: int) -> EntropyEngine:
+        """This engine with up to so many OS threads at work on one payload; no result depends on it.
+
+        :raises ValueError: fewer than one.
+        """
+        ...
+
     # ---- me-tANS payloads -------------------------------------------------------------------
 
     def decode_residual(

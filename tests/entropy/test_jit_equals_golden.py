@@ -19,7 +19,7 @@ from tests.entropy import strategies
 from tests.entropy.strategies import ResidualCall, ZCase
 
 GOLDEN, JIT = engine("golden"), engine("jit")
-OS_THREADS = st.sampled_from((1, 1, 2, 3, 16)).map(JitEngine)
+OS_THREADS = st.sampled_from((1, 1, 2, 3, 16)).map(lambda threads: JitEngine(threads, share=1))
 
 
 def outcome(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -114,7 +114,7 @@ def test_long_calls(length: int, threads: int) -> None:
     values = values.astype(np.int32)
     data, sizes = compare("encode_residual", values, levels, mask, threads)
     for os_threads in (1, 2, 5):
-        fast = JitEngine(os_threads)
+        fast = JitEngine(os_threads, share=1)
         same(values, fast.decode_residual(data, sizes, levels, mask))
     for stop in (length - 100, 8191, min(8195, length)):
         compare("decode_residual", data, sizes, levels, mask, stop=stop)

@@ -49,7 +49,7 @@ def test_single_bit_errors(call: ResidualCall, threads: int, data: st.DataObject
     arguments = bytes(damaged), sizes, call.levels, call.mask
     expected = outcome(GOLDEN.decode_residual, *arguments)
     for os_threads in (1, 3):
-        assert outcome(JitEngine(os_threads).decode_residual, *arguments) == expected
+        assert outcome(JitEngine(os_threads, share=1).decode_residual, *arguments) == expected
 
 
 @settings(max_examples=200, deadline=None)
@@ -79,7 +79,7 @@ def test_damaged_z(case: ZCase, threads: int, data: st.DataObject) -> None:
     arguments = bytes(damaged), sizes, case.cdfs, hz, wz
     expected = outcome(GOLDEN.decode_z, *arguments)
     for os_threads in (1, 2):
-        assert outcome(JitEngine(os_threads).decode_z, *arguments) == expected
+        assert outcome(JitEngine(os_threads, share=1).decode_z, *arguments) == expected
 
 
 @pytest.mark.parametrize("threads", THREAD_COUNTS)
@@ -126,7 +126,7 @@ def test_the_lowest_failing_thread_is_named() -> None:
         # The higher one fails at once, the lower one in the end.
         damaged[starts[second] : starts[second + 1]] = bytes(sizes[second])
         damaged[starts[first]] ^= 1
-        for e in (GOLDEN, JIT, JitEngine(2), JitEngine(4)):
+        for e in (GOLDEN, JIT, JitEngine(2, share=1), JitEngine(4, share=1)):
             with pytest.raises(BitstreamError) as caught:
                 e.decode_residual(bytes(damaged), sizes, levels, mask, byte_offset=BYTE_OFFSET)
             assert caught.value.bit_offset == 8 * (BYTE_OFFSET + starts[first])

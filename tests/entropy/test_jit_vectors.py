@@ -13,7 +13,7 @@ from tests.entropy.vectors import ResidualVector, ScaleVector, ZVector
 from tests.shared_vectors import requires_shared
 
 JIT = engine("jit")
-ENGINES = [JitEngine(threads) for threads in (1, 2, 3)]
+ENGINES = [JitEngine(threads, share=1) for threads in (1, 2, 3)]
 
 
 def check_residual(v: ResidualVector) -> None:

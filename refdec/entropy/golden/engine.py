@@ -22,6 +22,11 @@ class GoldenEngine:
 
     name = "golden"
 
+    def with_threads(self, threads: int) -> EntropyEngine:
+        if threads < 1:
+            raise ValueError(f"{threads} OS threads")
+        return self
+
     def decode_residual(
         self,
         data: bytes,

@@ -12,6 +12,7 @@ from refdec.entropy.interface import THREAD_COUNTS, Bool, Int8, Int32, IntArray,
 from refdec.entropy.jit import packed
 from refdec.entropy.jit.decode import CHUNK, decode_call, decode_channels
 from refdec.entropy.jit.payload import Cursor, PayloadReader
+from refdec.entropy.jit.workers import share_out
 from refdec.entropy.tables import MAX_LEVEL, STATES, Z_OFFSET, Z_SYMBOLS
 
 CDF_TOP = 255
@@ -140,15 +141,20 @@ def encode_calls(
     positions = sum(-(-call.levels.size // max(threads, 1)) for call in checked)
     writer = PayloadWriter(threads, positions)
     tables = packed.encode_tables()
-    rows = np.empty(CHUNK, np.uint8)
-    symbols = np.empty(CHUNK, np.uint16)
-    groups = np.empty(CHUNK // 4, np.uint32)
-    for call, array in zip(reversed(checked), reversed(coded), strict=True):
-        encode_call(
-            *(writer.buffer, writer.position, writer.pending, writer.waiting, writer.state),
-            *(array, call.levels, call.mask, threads, 0, threads),
-            *(tables.entries, tables.state_map, tables.bounds, rows, symbols, groups),
-        )
+
+    def walk(arrays: Sequence[NDArray[np.int64]], low: int, high: int) -> int:
+        rows = np.empty(CHUNK, np.uint8)
+        symbols = np.empty(CHUNK, np.uint16)
+        groups = np.empty(CHUNK // 4, np.uint32)
+        for call, array in zip(reversed(checked), reversed(coded), strict=True):
+            encode_call(
+                *(writer.buffer, *arrays, array, call.levels, call.mask, threads, low, high),
+                *(tables.entries, tables.state_map, tables.bounds, rows, symbols, groups),
+            )
+        return high
+
+    arrays = writer.position, writer.pending, writer.waiting, writer.state
+    share_out(arrays, threads, workers, walk)
     return writer.close()
 
 

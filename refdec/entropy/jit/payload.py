@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refdec.entropy.interface import THREAD_COUNTS
 from refdec.entropy.jit.decode import OK, RESERVED_SYMBOL, TRUNCATED, VALUE_RANGE
-from refdec.entropy.jit.workers import run_all, split
+from refdec.entropy.jit.workers import share_out
 from refdec.errors import BitstreamError, CorruptPayloadError, TruncatedStreamError
 
 MARGIN = 8
@@ -108,36 +107,20 @@ class PayloadReader:
         return cursor
 
     def run(self, workers: int, walk: Callable[[Cursor, int, int], int]) -> None:
-        """Walk the threads below the first that failed, shared out among OS threads.
+        """Walk the threads below the first that failed, with up to ``workers`` OS threads.
 
         :param walk: ``walk(cursor, low, high)`` decodes threads ``low..high - 1``; returns the
             number of the first of them that failed, or ``high``.
         """
         if self.limit == 0:
             return
-        shares = split(self.limit, workers)
-        if len(shares) == 1:
-            self.limit = walk(self.cursor, 0, self.limit)
-            return
-        whole = self.cursor
+        first = self.cursor.first
 
-        def share(low: int, high: int) -> int:
-            # Own arrays, as the kernels write them all the time: no cache line in common.
-            own = Cursor(whole.first, whole.position.copy(), whole.state.copy(), whole.status.copy())
-            end = walk(own, low, high)
-            for mine, theirs in zip(
-                (own.position, own.state, own.status),
-                (whole.position, whole.state, whole.status),
-                strict=True,
-            ):
-                theirs[low:high] = mine[low:high]
-            return end
+        def share(arrays: Sequence[Lane], low: int, high: int) -> int:
+            return walk(Cursor(first, *arrays), low, high)
 
-        ends = run_all([partial(share, low, high) for low, high in shares], workers)
-        for (_, high), end in zip(shares, ends, strict=True):
-            if end < high:
-                self.limit = end
-                break
+        arrays = self.cursor.position, self.cursor.state, self.cursor.status
+        self.limit = share_out(arrays, self.limit, workers, share)
 
     def finish(self, check_end: bool) -> None:
         """Raise the error of the lowest thread that failed, if any.

@@ -1,4 +1,4 @@
-"""Work shared out among OS threads. The kernels release the interpreter lock."""
+"""The threads of a payload shared out among OS threads. The kernels release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Any
 
-Result = TypeVar("Result")
+from numpy.typing import NDArray
+
+Walk = Callable[[Sequence[NDArray[Any]], int, int], int]
 
 
 @cache
@@ -21,19 +23,28 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def split(items: int, workers: int) -> list[tuple[int, int]]:
-    """``items`` in up to ``workers`` runs of nearly equal length, as (begin, end); none is empty."""
-    parts = max(1, min(items, workers))
-    return [(items * k // parts, items * (k + 1) // parts) for k in range(parts)]
+def share_out(arrays: Sequence[NDArray[Any]], items: int, workers: int, walk: Walk) -> int:
+    """Walk ``items`` threads of a payload with up to ``workers`` OS threads, the caller's among them.
 
-
-def run_all(tasks: Sequence[Callable[[], Result]], workers: int) -> list[Result]:
-    """Results of all tasks in order; the caller's thread takes the first.
-
-    The tasks must not call this function themselves.
+    :param arrays: what the walk writes all the time, one element per item. Each OS thread gets copies,
+        so that no two write the same cache line, and its own items are copied back.
+    :param walk: ``walk(arrays, low, high)`` works on items ``low..high - 1`` and returns the first of
+        them that failed, or ``high``.
+    :return: the first item that failed, or ``items``.
     """
-    if workers <= 1 or len(tasks) <= 1:
-        return [task() for task in tasks]
-    others = [_pool(workers - 1).submit(task) for task in tasks[1:]]
-    first = tasks[0]()
-    return [first, *(other.result() for other in others)]
+    parts = max(1, min(items, workers))
+    if parts == 1:
+        return walk(arrays, 0, items)
+    bounds = [items * k // parts for k in range(parts + 1)]
+
+    def share(k: int) -> int:
+        low, high = bounds[k], bounds[k + 1]
+        own = [array.copy() for array in arrays]
+        end = walk(own, low, high)
+        for mine, whole in zip(own, arrays, strict=True):
+            whole[low:high] = mine[low:high]
+        return end
+
+    others = [_pool(parts - 1).submit(share, k) for k in range(1, parts)]
+    ends = [share(0), *(other.result() for other in others)]
+    return next((end for end, high in zip(ends, bounds[1:], strict=True) if end < high), items)
