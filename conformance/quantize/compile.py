@@ -7,9 +7,8 @@ layers are taken up where later ones can.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ def compile_graph(
     calibration: Sequence[Sample],
     scheme: str = "w16a16",
     *,
-    range_samples: Iterable[Sample] = (),
+    statistics: Mapping[str, ChannelStatistics] | None = None,
     formats: Mapping[str, Format] | None = None,
     options: Options | None = None,
 ) -> tuple[Graph, CompilationReport]:
@@ -39,7 +38,8 @@ def compile_graph(
 
     :param calibration: float inputs ``[C, H, W]`` by name, with the luma size for ``crop`` nodes.
     :param scheme: ``w16a16``, ``w8a16`` or ``w8a8``.
-    :param range_samples: more inputs, that only widen the ranges (each is looked at once and not kept).
+    :param statistics: what :func:`collect` found, over more inputs than ``calibration`` perhaps; by default
+        it is run on ``calibration``.
     :param formats: number formats of graph inputs and outputs that are given from outside.
     :param options: calibration policy.
     :returns: the integer graph, proved, with the float graph's tensor names (an activation that was folded
@@ -50,8 +50,10 @@ def compile_graph(
         raise QuantisationError(f"no scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     if not calibration:
         raise QuantisationError("compilation needs at least one calibration input")
+    if statistics is None:
+        statistics = collect(graph, calibration)
     chosen = SCHEMES[scheme], formats or {}, options or Options()
-    return _Compiler(graph, calibration, range_samples, *chosen).compile()
+    return _Compiler(graph, calibration, statistics, *chosen).compile()
 
 
 @dataclass
@@ -73,7 +75,7 @@ class _Compiler:
         self,
         graph: FloatGraph,
         samples: Sequence[Sample],
-        range_samples: Iterable[Sample],
+        statistics: Mapping[str, ChannelStatistics],
         scheme: Scheme,
         formats: Mapping[str, Format],
         options: Options,
@@ -87,7 +89,7 @@ class _Compiler:
         self.classes = ScaleClasses(graph, self.steps)
         if not options.free_scales:
             self.classes.fixed[:] = True
-        self.statistics = collect(graph, chain(samples, range_samples))
+        self.statistics = statistics
         self.forced = self._forced_scales()
         self.ranges = self._ranges()
         limits = PlanLimits(scheme.weight_limit, scheme.activation_limit)
