@@ -97,22 +97,24 @@ class BitReader:
 
     def read_ue(self, element: str) -> int:
         """An unsigned exponential-Golomb code (CS-BIT-04)."""
-        start = self.position
-        window = min(MAX_EXP_GOLOMB_PREFIX + 1, self.end - start)
-        head = self.read(window, element)
-        self.position = start
-        if head == 0:
-            if window <= MAX_EXP_GOLOMB_PREFIX:
-                self.require(self.end - start + 1, element)
+        position = self.position
+        first = position >> 3
+        window = self.data[first : first + 9]
+        size = 72 - (position & 7)
+        bits = (int.from_bytes(window, "big") << (72 - 8 * len(window))) & ((1 << size) - 1)
+        zeros = size - bits.bit_length()
+        width = 2 * zeros + 1
+        if zeros > MAX_EXP_GOLOMB_PREFIX and self.remaining > MAX_EXP_GOLOMB_PREFIX:
             raise CodestreamSyntaxError(
                 "an exponential-Golomb code has too long a prefix",
                 bit_offset=self.offset,
                 element=element,
                 expected=f"a one after at most {MAX_EXP_GOLOMB_PREFIX} zeros",
-                found=f"{window} zeros",
+                found=f"at least {MAX_EXP_GOLOMB_PREFIX + 1} zeros",
             )
-        zeros = window - head.bit_length()
-        return self.read(2 * zeros + 1, element) - 1
+        self.require(width if bits else self.remaining + 1, element)
+        self.position = position + width
+        return (bits >> (size - width)) - 1
 
     def read_se(self, element: str) -> int:
         """A signed exponential-Golomb code (CS-BIT-05)."""

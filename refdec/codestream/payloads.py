@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from refdec.codestream.bits import BitReader, BitWriter
+from refdec.codestream.bits import BitReader, BitWriter, se_to_ue, ue_width
 from refdec.codestream.container import Substream
 from refdec.codestream.reader import FieldRecord
 from refdec.codestream.syntax import SE, UE, Field, U
@@ -43,13 +43,29 @@ class ThreadedData:
     :param data: their bytes, one after the other, without the table.
     :param sizes: bytes of each thread.
     :param byte_offset: of ``data`` in the codestream.
-    :param records: the table's elements.
+    :param element: name of the payload.
+    :param deltas: values of the thread table.
+    :param table_offset: of the thread table in the codestream, in bytes.
     """
 
     data: bytes
     sizes: tuple[int, ...]
     byte_offset: int
-    records: tuple[FieldRecord, ...] = ()
+    element: str
+    deltas: tuple[int, ...]
+    table_offset: int
+
+    @property
+    def records(self) -> list[FieldRecord]:
+        """The table's elements."""
+        found = []
+        offset = 8 * self.table_offset
+        for thread, delta in enumerate(self.deltas):
+            width = ue_width(se_to_ue(delta))
+            name = f"{THREAD_SIZE_DELTA.name}[{thread}]"
+            found.append(FieldRecord(self.element, name, THREAD_SIZE_DELTA.id, offset, width, delta))
+            offset += width
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,32 +87,37 @@ class Payload:
         :raises TruncatedStreamError: the payload ends inside the table.
         :raises CodestreamSyntaxError: sizes that are negative or go beyond the payload.
         """
-        if count == 1:
-            return ThreadedData(self.data, (len(self.data),), self.byte_offset)
+        table = f"{self.element}.{THREAD_SIZE_DELTA.name}"
         reader = BitReader(self.data, 8 * self.byte_offset)
-        reader.require(count - 1, f"{self.element} thread table")
-        records: list[FieldRecord] = []
-        for thread in range(count - 1):
-            _read_code(reader, THREAD_SIZE_DELTA, self.element, thread, records)
-        reader.align()
-        start = reader.position // 8
-        length = len(self.data) - start
+        reader.require(count - 1, table)
+        deltas = tuple([reader.read_se(table) for _ in range(count - 1)])
+        start = (reader.position + 7) // 8
+        length = left = len(self.data) - start
         mean = length // count
         sizes: list[int] = []
-        for thread, record in enumerate(records):
-            size = mean - int(record.value)  # type: ignore[arg-type]
-            left = length - sum(sizes)
+        for delta in deltas:
+            size = mean - delta
             if not 0 <= size <= left:
-                raise CodestreamSyntaxError(
-                    "a thread cannot have this size",
-                    bit_offset=record.bit_offset,
-                    element=f"{self.element} thread {thread}",
-                    expected=f"0..{left} bytes, what is left of {length} ({THREAD_SIZE_DELTA.id})",
-                    found=f"{size} bytes (mean {mean}, delta {record.value})",
-                )
+                raise self._bad_size(deltas, len(sizes), size, left, length)
             sizes.append(size)
-        sizes.append(length - sum(sizes))
-        return ThreadedData(self.data[start:], tuple(sizes), self.byte_offset + start, tuple(records))
+            left -= size
+        sizes.append(left)
+        data = self.data[start:]
+        return ThreadedData(
+            data, tuple(sizes), self.byte_offset + start, self.element, deltas, self.byte_offset
+        )
+
+    def _bad_size(
+        self, deltas: tuple[int, ...], thread: int, size: int, left: int, length: int
+    ) -> CodestreamSyntaxError:
+        before = sum(ue_width(se_to_ue(delta)) for delta in deltas[:thread])
+        return CodestreamSyntaxError(
+            "a thread cannot have this size",
+            bit_offset=8 * self.byte_offset + before,
+            element=f"{self.element} thread {thread}",
+            expected=f"0..{left} bytes, what is left of {length} ({THREAD_SIZE_DELTA.id})",
+            found=f"{size} bytes (delta {deltas[thread]})",
+        )
 
 
 class ResidualPayloads(NamedTuple):
@@ -104,15 +125,6 @@ class ResidualPayloads(NamedTuple):
 
     payloads: list[Payload | None]
     records: list[FieldRecord]
-
-
-def _read_code(reader: BitReader, field: Field, segment: str, index: int, records: list[FieldRecord]) -> int:
-    name = f"{field.name}[{index}]"
-    offset = reader.offset
-    where = f"{segment}.{name}"
-    value = reader.read_se(where) if field.coding is SE else reader.read_ue(where)
-    records.append(FieldRecord(segment, name, field.id, offset, reader.offset - offset, value))
-    return value
 
 
 def thread_table(sizes: Sequence[int]) -> bytes:
@@ -150,9 +162,14 @@ def split_regions(payload: bytes, byte_offset: int, regions: int, segment: str) 
     if regions == 1:
         return ResidualPayloads([Payload(payload, byte_offset, segment)], [])
     reader = BitReader(payload, 8 * byte_offset)
-    reader.require(regions - 1, f"{segment} region table")
+    reader.require(regions - 1, f"{segment}.{REGION_SIZE.name}")
     records: list[FieldRecord] = []
-    sizes = [_read_code(reader, REGION_SIZE, segment, region, records) for region in range(regions - 1)]
+    sizes: list[int] = []
+    for region in range(regions - 1):
+        name = f"{REGION_SIZE.name}[{region}]"
+        offset = reader.offset
+        sizes.append(reader.read_ue(f"{segment}.{name}"))
+        records.append(FieldRecord(segment, name, REGION_SIZE.id, offset, reader.offset - offset, sizes[-1]))
     reader.align()
     start = reader.position // 8
     left = len(payload) - start

@@ -236,7 +236,7 @@ def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: boo
     if check_conformance:
         if len(stream.substreams_of(Marker.SOQ)) > 1:
             stream._one(Marker.SOQ, "the quality map")
-        _ = stream.fields
+        stream.threaded()
     return stream
 
 

@@ -138,7 +138,7 @@ def test_dependent_regions_beyond_their_substream() -> None:
     error = reject(data, CodestreamSyntaxError, "SORS.region_size[2]", "4 bytes", "found 5 bytes")
     start = data.index(table + bytes(11))
     assert error.bit_offset == 8 * start + 5 + 5
-    reject(join(substreams(header, SORS=b"")), TruncatedStreamError, "SORS region table")
+    reject(join(substreams(header, SORS=b"")), TruncatedStreamError, "SORS.region_size")
     reject(join(substreams(header, SORS=b"\x20")), TruncatedStreamError, "SORS.region_size")
     reject(join(substreams(header, SORS=bytes(9))), CodestreamSyntaxError, "too long a prefix")
     parse(join(substreams(header, SORS=table + bytes(12))))
