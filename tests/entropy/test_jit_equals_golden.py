@@ -314,6 +314,8 @@ def test_rounding_rule_must_exist() -> None:
 
 
 def test_number_of_os_threads_must_be_positive() -> None:
-    with pytest.raises(ValueError):
-        JitEngine().with_threads(0)
+    for e in (GOLDEN, JIT):
+        with pytest.raises(ValueError):
+            e.with_threads(0)
+        assert e.with_threads(3).name == e.name
     assert JitEngine().with_threads(3).threads == 3
