@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 from refdec import entropy
 from refdec.codestream import Codestream, Dialect, parse
@@ -93,12 +92,12 @@ def decode_picture(
     del latents
     planes = coded_planes(stream.picture, luma, chroma)
     del luma, chroma
-    picture = make_picture(stream.picture, planes, engine=settings.engine, threads=settings.threads)
-    steps.done()
-
     if observer is not None:
         for name, plane in zip("YUV", planes, strict=True):
             observer("plane", name, None, plane)
+    picture = make_picture(stream.picture, planes, engine=settings.engine, threads=settings.threads)
+    steps.done()
+    if observer is not None:
         for name, samples in zip(picture.names, picture.planes, strict=True):
             observer("picture", name, None, samples)
     return picture

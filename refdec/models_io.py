@@ -14,7 +14,7 @@ names the file and the command that makes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,12 @@ from refdec.codestream import CHANNELS
 from refdec.errors import ModelError
 from refdec.integer.graph import Graph
 from refdec.integer.model_file import Model, load_model
+from refdec.networks.models import LatentModel, SynthesisModel, latent_model, synthesis_model
 
 COMPONENT_NAMES = ("Y", "UV")
 MODEL_IDS = (0, 1, 2, 3)
 KINDS = ("entropy", "latent", "sop", "bop", "hop")
+BUNDLED = "models/lite"
 HYPER_SCALE_DECODER = "hyper_scale_decoder"
 GAIN_LOG_MIN, GAIN_LOG_MAX = -2048, 2047
 Z_SYMBOLS = 63
@@ -61,6 +63,14 @@ class ModelSet:
     root: Path | None
     loaded: dict[tuple[int, str, int], Model] = field(default_factory=dict)
     _entropy: dict[tuple[int, int], EntropyModel] = field(default_factory=dict)
+    _latent: dict[tuple[int, int], LatentModel] = field(default_factory=dict)
+    _synthesis: dict[tuple[int, str, int], SynthesisModel] = field(default_factory=dict)
+
+    def has(self, model_id: int, kind: str, component: int) -> bool:
+        """Whether there is such a model or model file; a file may still turn out to be damaged."""
+        if (model_id, kind, component) in self.loaded:
+            return True
+        return self.root is not None and (self.root / file_name(model_id, kind, component)).is_file()
 
     def load(self, model_id: int, kind: str, component: int) -> Model:
         """The model of one file, read, digest-checked and proved at its first use.
@@ -86,9 +96,40 @@ class ModelSet:
             self._entropy[key] = entropy_model(model, component, file_name(model_id, "entropy", component))
         return self._entropy[key]
 
-    def entropy_digests(self, model_id: int) -> dict[str, str]:
-        """Digest by file name of what the entropy stage of a rate point uses."""
-        return {file_name(model_id, "entropy", c): self.entropy(model_id, c).digest for c in (0, 1)}
+    def latent(self, model_id: int, component: int) -> LatentModel:
+        """Hyper-decoder and context model of one component.
+
+        :raises ModelError: as :meth:`load`, or its graphs do not fit together.
+        """
+        key = (model_id, component)
+        if key not in self._latent:
+            model = self.load(model_id, "latent", component)
+            self._latent[key] = latent_model(model, component, file_name(model_id, "latent", component))
+        return self._latent[key]
+
+    def synthesis(self, model_id: int, operating_point: str, component: int) -> SynthesisModel:
+        """Synthesis transform of one component.
+
+        :param operating_point: ``sop``, ``bop`` or ``hop``.
+        :raises ModelError: as :meth:`load`, or the transform does not fit the set's latents.
+        """
+        key = (model_id, operating_point, component)
+        if key not in self._synthesis:
+            model = self.load(*key)
+            latents = [self.latent(model_id, c) for c in range(1 + component)]
+            self._synthesis[key] = synthesis_model(model, component, latents, file_name(*key))
+        return self._synthesis[key]
+
+    def digests(self, model_id: int, kinds: Sequence[str]) -> dict[str, str]:
+        """Digest by file name of all models of these kinds, both components.
+
+        :raises ModelError: as :meth:`load`.
+        """
+        return {
+            file_name(model_id, kind, c): self.load(model_id, kind, c).digest
+            for kind in kinds
+            for c in (0, 1)
+        }
 
     def files(self) -> Iterator[tuple[int, str, int, Path]]:
         """Every model file that the folder holds: model id, kind, component, path."""
@@ -120,6 +161,19 @@ def open_models(root: str | Path) -> ModelSet:
     path = Path(root)
     if not path.is_dir():
         raise ModelError(f"{path} is no folder; make a model set with: refconf import CHECKPOINTS -o {path}")
+    return ModelSet(path)
+
+
+def bundled_models() -> ModelSet:
+    """The model set that comes with the package.
+
+    :raises ModelError: this installation has none.
+    """
+    path = Path(__file__).parent / BUNDLED
+    if not path.is_dir():
+        raise ModelError(
+            "this installation has no bundled model set; name the folder of one (refconf import makes it)"
+        )
     return ModelSet(path)
 
 
