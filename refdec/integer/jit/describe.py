@@ -11,8 +11,8 @@ import numpy.typing as npt
 from refdec.integer.graph import Shape
 from refdec.integer.jit import layout as at
 from refdec.integer.jit import vector_ir as ir
-from refdec.integer.jit.lower import Lowered, Phase, Step, Store, Tensor
 from refdec.integer.jit.pack import padded
+from refdec.integer.jit.steps import Lowered, Phase, Step, Store, Tensor
 
 Int64 = npt.NDArray[np.int64]
 

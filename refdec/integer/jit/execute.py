@@ -19,8 +19,9 @@ from refdec.integer.jit import layout as at
 from refdec.integer.jit.attention import attention_matrix
 from refdec.integer.jit.describe import Ring
 from refdec.integer.jit.kernels import run_program
-from refdec.integer.jit.lower import Lowered, Lowering, Tensor, attention_weights
+from refdec.integer.jit.lower import Lowering, attention_weights
 from refdec.integer.jit.schedule import SLACK, Level, Plan, make_plan
+from refdec.integer.jit.steps import Lowered, Tensor
 
 PLANS = 16
 """Plans remembered per graph."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from refdec.integer.graph import Shape
 from refdec.integer.jit import layout as at
 from refdec.integer.jit.describe import Ring, describe, operation_steps
-from refdec.integer.jit.lower import Lowered, Step, Store
+from refdec.integer.jit.steps import Lowered, Step, Store
 
 CACHE_BYTES = 1 << 20
 """Rings of one band should fit into this much memory, unless single rows are larger."""

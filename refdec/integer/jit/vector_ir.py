@@ -48,6 +48,8 @@ SIDE_TILE = 4
 
 _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 Value = Any
+_unpack: Any = cgutils.unpack_tuple
+_tuple_type: Any = types.UniTuple
 Emitter = Callable[[Any, Sequence[Value]], Value]
 
 
@@ -281,10 +283,10 @@ def _intrinsic(emit: Callable[[Any, Sequence[Value]], Any], count: int) -> Calla
 
     def definition(typingctx: Any, values: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
-            emit(b, cgutils.unpack_tuple(b, args[0], count))
+            emit(b, _unpack(b, args[0], count))
             return context.get_dummy_value()
 
-        return types.void(types.UniTuple(types.int64, count)), generate
+        return types.void(_tuple_type(types.int64, count)), generate
 
     return typed(definition)
 
