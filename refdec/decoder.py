@@ -13,7 +13,7 @@ from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.memory import picture_memory, require_memory
 from refdec.models_io import ModelSet
 from refdec.picture import Picture, coded_planes, make_picture
-from refdec.settings import Observer, Progress, Settings
+from refdec.settings import DEFAULT_SETTINGS, Observer, Progress, Settings
 from refdec.synthesis_stage import (
     OperatingPointError,
     Steps,
@@ -72,7 +72,7 @@ def decode(
 def decode_picture(
     stream: Codestream,
     models: ModelSet,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT_SETTINGS,
     limits: Limits = DEFAULT_LIMITS,
     observer: Observer | None = None,
     progress: Progress | None = None,

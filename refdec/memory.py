@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from refdec.codestream import CHANNELS, PictureHeader
-from refdec.codestream.geometry import hyper_size, latent_size
+from refdec.codestream.geometry import hyper_size, latent_size, psi_size, synthesis_tiles
 from refdec.errors import ResourceLimitError
+from refdec.integer import Graph
 from refdec.limits import Limits
+from refdec.networks import SynthesisModel
+from refdec.settings import Settings
 
 # Bytes per latent element at the entropy stage's peak. Kept to its end for both components: log-sigma,
 # residual and dequantised residual (int32 each), two uint8 maps. While a component runs, on top of that:
@@ -15,6 +20,19 @@ _KEPT = 3 * 4 + 2
 _WORKING = 6 * 4 + 2 * 8
 # Bytes per hyper-latent element: z_hat, and the activations of the hyper scale decoder's narrow layers.
 _HYPER = 24
+# The latent stage, per latent element: z_hat, residual and segments of both components stay, then psi (one
+# element each, since it has four times the channels on a quarter of the positions), the residual's phases,
+# the latent, and the activations of hyper-decoder and context model, at most four times the channels on a
+# quarter of the positions each.
+_LATENT_JIT = 2 * 12
+_LATENT_GOLDEN = 8 * 14
+# The picture, per displayed luma sample: three planes of 16 bits before and of up to 16 bits after, and
+# what the golden engine spends on them.
+_PICTURE_JIT = 3 * 2 * 2
+_PICTURE_GOLDEN = 3 * 2 * 2 + 10 * 8
+# Per thread: what the fast engine keeps of a synthesis while it runs through the picture row by row.
+_ROWS = 14
+_ARENA = 8 << 20
 
 
 def entropy_memory(picture: PictureHeader) -> int:
@@ -26,6 +44,79 @@ def entropy_memory(picture: PictureHeader) -> int:
     kept = sum(CHANNELS) * blocks * _KEPT
     working = max(CHANNELS) * (blocks * _WORKING + hz * wz * _HYPER)
     return kept + working
+
+
+def graph_memory(
+    graph: Graph, sizes: dict[str, tuple[int, int]], size: tuple[int, int], settings: Settings, observed: bool
+) -> int:
+    """Upper estimate, in bytes, of what running a graph allocates, inputs and outputs included.
+
+    :param sizes: rows and columns of every input; ``size``: the picture or tile in luma samples.
+    :param observed: every node's output is shown, and therefore exists in full.
+    """
+    shapes = graph.shapes(sizes, size)
+    elements = {name: c * h * w for name, (c, h, w) in shapes.items()}
+    ends = sum(elements[item.name] for item in graph.inputs) + sum(elements[name] for name in graph.outputs)
+    if settings.engine == "golden":
+        # operands padded, cut out for one kernel tap, and in 64 bits; accumulator, product, rounded result
+        step = max(
+            3 * sum(elements[i] for i in node.inputs) + 4 * elements[node.name] for node in graph.nodes
+        )
+        return 8 * (_peak(graph, elements) + step) + 2 * ends
+    rows = sum(2 * c * w for c, _, w in shapes.values())
+    arenas = settings.threads * (_ARENA + _ROWS * rows)
+    if observed:
+        return 2 * sum(elements.values()) + arenas
+    if any(node.op == "channel_attention" for node in graph.nodes):
+        # what an attention sums over is complete before its result is used
+        return 2 * (_peak(graph, elements) + ends) + arenas
+    return 2 * ends + arenas
+
+
+def _peak(graph: Graph, elements: dict[str, int]) -> int:
+    """Most elements that are needed at the same time when nodes run one after the other."""
+    last = {source: index for index, node in enumerate(graph.nodes) for source in node.inputs}
+    last |= dict.fromkeys(graph.outputs, len(graph.nodes))
+    live = {item.name for item in graph.inputs}
+    peak = 0
+    for index, node in enumerate(graph.nodes):
+        live.add(node.name)
+        peak = max(peak, sum(elements[name] for name in live))
+        live = {name for name in live if last.get(name, -1) > index}
+    return peak
+
+
+def picture_memory(
+    picture: PictureHeader,
+    transforms: Sequence[SynthesisModel],
+    settings: Settings,
+    observed: bool = False,
+) -> int:
+    """Upper estimate, in bytes, of what decoding to the picture allocates: its largest stage.
+
+    :param transforms: the synthesis models, luma and chroma.
+    :param observed: a trace is being made.
+    """
+    golden = settings.engine == "golden"
+    lh, lw = latent_size(picture.height, picture.width)
+    ph, pw = psi_size(picture.height, picture.width)
+    # psi and the phases round an odd latent up
+    positions = max(lh * lw, 4 * ph * pw)
+    latents = 2 * sum(CHANNELS) * lh * lw
+    kept = sum(CHANNELS) * positions * _KEPT
+    latent_stage = kept + max(CHANNELS) * positions * (_LATENT_GOLDEN if golden else _LATENT_JIT)
+    planes = 2 * 3 * picture.height * picture.width
+    kinds = {(tile.latent[2:], tile.picture[2:]) for tile in synthesis_tiles(picture)}
+    tiles = max(
+        graph_memory(
+            t.graph, dict.fromkeys(t.inputs, (grid[0], grid[1])), (size[0], size[1]), settings, observed
+        )
+        for grid, size in kinds
+        for t in transforms
+    )
+    # after the last tile the tiles' memory is free, and the display planes and the samples appear
+    samples = picture.height * picture.width * (_PICTURE_GOLDEN if golden else _PICTURE_JIT)
+    return max(entropy_memory(picture), latent_stage, latents + planes + tiles, planes + samples)
 
 
 def require_memory(needed: int, limits: Limits) -> None:

@@ -131,6 +131,10 @@ class ModelSet:
             for c in (0, 1)
         }
 
+    def entropy_digests(self, model_id: int) -> dict[str, str]:
+        """Digest by file name of what the entropy stage of a rate point uses."""
+        return self.digests(model_id, ("entropy",))
+
     def files(self) -> Iterator[tuple[int, str, int, Path]]:
         """Every model file that the folder holds: model id, kind, component, path."""
         if self.root is None:

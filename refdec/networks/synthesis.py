@@ -45,12 +45,14 @@ def synthesise(
     engine: str = "jit",
     threads: int = 1,
     observe: Callable[[int, str, npt.NDArray[np.generic]], None] | None = None,
+    done: Callable[[], None] = lambda: None,
 ) -> UInt16:
     """The sample planes of the whole picture.
 
     :param latents: int16 ``[C, lh, lw]`` of the picture: luma, and for chroma luma and chroma.
     :param tiles: the tiling of the picture; the cores cover it.
     :param observe: gets tile index, node name and value.
+    :param done: called after every tile.
     :returns: uint16 ``[1 or 2, H, W]``, samples with 8 fraction bits, 0..65280, at luma resolution.
     """
     to_plane = arithmetic(engine).signal_to_plane
@@ -75,6 +77,7 @@ def synthesise(
         top, left = core.y - picture.y, core.x - picture.x
         kept = signal[:, top : top + core.h, left : left + core.w]
         out[:, core.y : core.y + core.h, core.x : core.x + core.w] = to_plane(kept)
+        done()
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -108,8 +109,6 @@ def make_picture(
     :param planes: result of :func:`coded_planes`.
     :raises UnsupportedFeatureError: as :func:`require_supported`.
     """
-    from refdec.entropy.jit.workers import run_all
-
     require_supported(picture)
     chosen = arithmetic(engine)
     depth = picture.bit_depth
@@ -140,5 +139,11 @@ def make_picture(
         out[0][rows] = chosen.to_samples(planes[0][rows], depth)
         out[1][first:last], out[2][first:last] = chosen.to_samples(u, depth), chosen.to_samples(v, depth)
 
-    run_all([lambda s=s: strip(s) for s in range(0, height, step)], threads)  # type: ignore[misc]
+    starts = range(0, height, step)
+    if threads > 1 and len(starts) > 1:
+        with ThreadPoolExecutor(min(threads, len(starts))) as pool:
+            list(pool.map(strip, starts))
+    else:
+        for start in starts:
+            strip(start)
     return Picture(out, "RGB" if rgb else "YCbCr", depth, (down, across))
