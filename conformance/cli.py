@@ -44,6 +44,13 @@ def import_command(
     scheme: Annotated[
         str, typer.Option("--scheme", help="Weights and activations: w16a16 or w8a16.")
     ] = "w16a16",
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option("--calibrate", help="Codestream or picture to take ranges from. Repeatable."),
+    ] = None,
+    entropy_only: Annotated[
+        bool, typer.Option("--entropy-only", help="Leave out the networks behind the residual.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make integer model files from the standard's checkpoints; a folder with only some of them is fine."""
@@ -53,7 +60,11 @@ def import_command(
         raise UsageError(f"--scheme {scheme}: expected {' or '.join(SCHEMES)}")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is no folder")
-    report = import_folder(source, output, Options(scheme=scheme), lambda name: typer.echo(name, err=True))
+    for path in calibrate or ():
+        if not path.is_file():
+            raise UsageError(f"--calibrate {path}: no such file")
+    options = Options(scheme, tuple(calibrate or ()), not entropy_only)
+    report = import_folder(source, output, options, lambda name: typer.echo(name, err=True))
     if as_json:
         facts = {
             "written": [{"file": f, "checkpoint": c, "sha256": d} for f, c, d in report.written],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from conformance.importer.checkpoint import Checkpoint, read_checkpoint
 from conformance.importer.entropy import convert_entropy
+from conformance.importer.networks import OPERATING_POINTS, convert_networks, synthesis_name
 from refdec.errors import ModelError
 from refdec.integer.model_file import Model, save_model
 from refdec.models_io import COMPONENT_NAMES, MODEL_IDS, file_name
@@ -26,10 +27,12 @@ class Options:
 
     :param scheme: ``w16a16``, ``w8a16`` ...; the entropy stage needs none, it is exact integers already.
     :param calibrate: pictures or streams to take activation ranges from.
+    :param networks: whether to convert the networks behind the residual at all.
     """
 
     scheme: str = "w16a16"
     calibrate: Sequence[Path] = ()
+    networks: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,19 +85,37 @@ def import_folder(
     if not source.is_dir():
         raise ModelError(f"{source} is no folder")
     report = Report()
-    for model_id in MODEL_IDS:
+
+    def read(name: str) -> Checkpoint | None:
+        return read_checkpoint(source / name, name) if (source / name).is_file() else None
+
+    def write(model_id: int, kind: str, component: int, name: str, model: Model) -> None:
+        target = file_name(model_id, kind, component)
+        (output / target).parent.mkdir(parents=True, exist_ok=True)
+        save_model(output / target, model)
+        report.written.append((target, name, model.digest))
+
+    for model_id, beta in zip(MODEL_IDS, BETAS, strict=True):
+        made: dict[tuple[str, int], Model] = {}
         for rule in RULES:
             for component in (0, 1):
                 name = rule.checkpoint_name(model_id, component)
-                if not (source / name).is_file():
+                checkpoint = read(name)
+                if checkpoint is None:
                     report.absent.append(name)
                     continue
                 progress(name)
-                model = rule.convert(read_checkpoint(source / name, name), component, options)
-                target = file_name(model_id, rule.kind, component)
-                (output / target).parent.mkdir(parents=True, exist_ok=True)
-                save_model(output / target, model)
-                report.written.append((target, name, model.digest))
+                model = rule.convert(checkpoint, component, options)
+                made[rule.kind, component] = model
+                write(model_id, rule.kind, component, name, model)
+        if options.networks and ("entropy", 0) in made and ("entropy", 1) in made:
+            names = [synthesis_name(point, c, beta) for point in OPERATING_POINTS for c in (0, 1)]
+            report.absent += [name for name in names if not (source / name).is_file()]
+            entropy = made["entropy", 0], made["entropy", 1]
+            for part in convert_networks(
+                read, model_id, beta, entropy, options.scheme, options.calibrate, progress
+            ):
+                write(model_id, part.kind, part.component, part.source, part.model)
     if not report.written:
         raise ModelError(
             f"{source} holds none of the official checkpoints, e.g. {report.absent[0]} "

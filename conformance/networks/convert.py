@@ -69,11 +69,19 @@ class RatePoint:
 
 
 def rate_point(
-    hyper: tuple[HyperDecoder, HyperDecoder], context: ContextModel, coded: Sequence[Coded]
+    hyper: tuple[HyperDecoder, HyperDecoder],
+    context: ContextModel,
+    coded: Sequence[Coded],
+    headroom: float = 2.0,
 ) -> RatePoint:
-    """Run the float networks over the calibration pictures and choose the latents' format."""
+    """Run the float networks over the calibration pictures and choose the latents' format.
+
+    :param headroom: what a latent's channel may reach, in terms of the largest value seen in it.
+    """
     latents = [float_latents(hyper, context, picture) for picture in coded]
-    return RatePoint(hyper, context, latents, (latent_format(latents, 0), latent_format(latents, 1)))
+    return RatePoint(
+        hyper, context, latents, (latent_format(latents, 0, headroom), latent_format(latents, 1, headroom))
+    )
 
 
 def convert_latent(point: RatePoint, component: int, scheme: Scheme, provenance: Mapping[str, Any]) -> Model:
