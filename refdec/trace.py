@@ -46,14 +46,14 @@ class Point:
 
 
 POINTS: dict[str, Point] = {
-    "z_hat": Point("int32", "T.840.1 SOZ"),
-    "log_sigma_raw": Point("int32", "T.840.1 hyper scale decoder"),
-    "quality_map": Point("int32", "T.840.1 SOQ"),
-    "log_sigma_skip": Point("int32", "T.840.1 gain and quality map"),
-    "skip_mask": Point("int32", "T.840.1 skip mode"),
-    "log_sigma": Point("int32", "T.840.1 RVS and GRFS"),
-    "residual": Point("int32", "T.840.1 SORP and SORS"),
-    "residual_dequantised": Point("int32", "docs/arithmetic.md"),
+    "z_hat": Point("int32", "docs/arithmetic.md AR-Z-01 to AR-Z-05 (T.840.1 SOZ)"),
+    "log_sigma_raw": Point("int32", "docs/arithmetic.md AR-HSD-01, AR-HSD-02 (T.840.1 hyper scale decoder)"),
+    "quality_map": Point("int32", "docs/arithmetic.md AR-QMAP-01 to AR-QMAP-04 (T.840.1 SOQ)"),
+    "log_sigma_skip": Point("int32", "docs/arithmetic.md AR-LOG-03, AR-QMAP-05"),
+    "skip_mask": Point("int32", "docs/arithmetic.md AR-SKIP-01 to AR-SKIP-03"),
+    "log_sigma": Point("int32", "docs/arithmetic.md AR-LOG-05, AR-RVS-01 to AR-RVS-04"),
+    "residual": Point("int32", "docs/arithmetic.md AR-RES-01, AR-TANS-01 to AR-TANS-12 (T.840.1 SORP, SORS)"),
+    "residual_dequantised": Point("int32", "docs/arithmetic.md AR-DEQ-01 to AR-DEQ-03"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,19 @@ def test_nothing_is_left_of_a_trace_that_failed(tmp_path: Path) -> None:
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]
     assert (tmp_path / "t.jsonl").read_text() == "what was there before"
+
+
+def test_clauses_name_statements_that_exist() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    named = 0
+    for point in POINTS.values():
+        file = re.search(r"docs/([a-z-]+\.md)", point.clause)
+        ids = re.findall(r"\b[A-Z]{2}-[A-Z]+-\d+", point.clause)
+        assert file and ids, point.clause
+        text = (docs / file.group(1)).read_text()
+        assert all(f"**{name}**" in text for name in ids), point.clause
+        named += len(ids)
+    assert named >= 16
 
 
 def test_equal_traces(tmp_path: Path) -> None:
