@@ -10,6 +10,7 @@ from numba import njit, types
 from numba.core.dispatcher import Dispatcher
 
 from refdec.entropy.jit import decode, encode, maps
+from refdec.entropy.jit.kernel import sources
 
 FLOATS = re.compile(
     r"\b(half|bfloat|float|double|x86_fp80|fp128|f(?:add|sub|mul|div|rem|neg|cmp|ptrunc|pext))\b"
@@ -31,6 +32,12 @@ def test_all_kernels_are_found_and_have_one_signature_each() -> None:
     for name, kernel in kernels().items():
         assert len(kernel.signatures) == 1, name
         assert not kernel._can_compile, f"{name} would compile for other types as well"
+
+
+def test_cached_code_belongs_to_all_sources() -> None:
+    """A kernel contains code and constants of other files, which Numba itself does not look at."""
+    for name, kernel in kernels().items():
+        assert kernel._cache._cache_file._source_stamp[1] == sources(), name
 
 
 @pytest.mark.parametrize("name", kernels())

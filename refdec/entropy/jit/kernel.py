@@ -7,8 +7,11 @@ in the compiled code.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -37,10 +40,31 @@ def writes(dtype: Any, dimensions: int = 1) -> Any:
     return types.Array(dtype, dimensions, "C")
 
 
+@cache
+def sources() -> str:
+    """Digest of all that is compiled into any kernel: this package, and the constants of the tables."""
+    here = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in [*sorted(here.glob("*.py")), here.parent / "tables.py"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def kernel(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
-    """Compile a function for exactly one signature."""
-    compiled = njit(result(*arguments), cache=True, nogil=True, error_model="numpy")
-    return cast("Callable[[Kernel], Kernel]", compiled)
+    """Compile a function for exactly one signature, or take it from Numba's cache."""
+
+    def compiled(function: Kernel) -> Kernel:
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
+        # Numba looks at the age of the function's own file only. Kernels call those of other files and
+        # hold constants of others: all of them make up the stamp of what is cached.
+        files: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        if hasattr(files, "_source_stamp"):
+            files._source_stamp = (files._source_stamp, sources())
+        dispatcher.compile(result(*arguments))
+        dispatcher.disable_compile()
+        return cast("Kernel", dispatcher)
+
+    return compiled
 
 
 def _little_endian(builder: Any, word: Any) -> Any:
