@@ -50,6 +50,13 @@ def _overlap_allowed(s: Scope) -> Allowed:
     return range(min(32, ceil_div(size, 16)))
 
 
+def _aligned_overlaps(s: Scope) -> Allowed:
+    several = 16 * int(s.synthesis_tile_size) < max(coded_width(s), coded_height(s))
+    if s.region_residual_in_its_own_substream_flag and several:
+        return tuple(range(0, 32, 2))
+    return range(32)
+
+
 def _overlap_words(s: Scope) -> str:
     return "an overlap below the tile size, and below the picture's sides where tiles overlap"
 
@@ -182,6 +189,12 @@ COMPONENT: tuple[Field | Group, ...] = (
         derived=Derived("tile_overlap", lambda v: 16 * v),
         rules=(
             Rule(id="CS-PIH-R12", allowed=_overlap_allowed, expected=_overlap_words),
+            Rule(
+                id="CS-PIH-R14",
+                allowed=_aligned_overlaps,
+                expected=lambda s: "half the overlap on the latent grid where tiles grow inside regions",
+                error=UnsupportedFeatureError,
+            ),
             _like_luma("synthesis_tile_overlap", 32),
         ),
     ),

@@ -135,6 +135,7 @@ def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
 
 
 def _latent_of(tile: Rect) -> Rect:
+    """Latent positions of a tile (CS-GEO-11)."""
     return Rect(tile.y // 16, tile.x // 16, ceil_div(tile.h, 16), ceil_div(tile.w, 16))
 
 

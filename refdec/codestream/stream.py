@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -78,7 +77,7 @@ class Codestream:
         :raises TruncatedStreamError: a substream ends inside its table or before its region index.
         :raises CodestreamSyntaxError: missing, surplus or repeated substreams; sizes beyond the substream.
         """
-        return list(self._residuals[component]().payloads)
+        return list(self._chroma.payloads if component else self._luma.payloads)
 
     def threaded(self) -> list[tuple[Payload, ThreadedData]]:
         """All payloads with their threads: SOZ, SOQ, then luma's and chroma's regions.
@@ -103,24 +102,19 @@ class Codestream:
 
         :raises BitstreamError: a table cannot be read.
         """
-        records = list(self.header_fields)
-        for c in (0, 1):
-            records += self._residuals[c]().records
+        records = [*self.header_fields, *self._luma.records, *self._chroma.records]
         for _, threads in self.threaded():
             records += threads.records
         records.sort(key=lambda r: r.bit_offset)
         return tuple(records)
 
     @cached_property
-    def _residuals(self) -> tuple[Callable[[], ResidualPayloads], Callable[[], ResidualPayloads]]:
-        found: dict[int, ResidualPayloads] = {}
+    def _luma(self) -> ResidualPayloads:
+        return self._find_residuals(0)
 
-        def component(c: int) -> ResidualPayloads:
-            if c not in found:
-                found[c] = self._find_residuals(c)
-            return found[c]
-
-        return (lambda: component(0)), (lambda: component(1))
+    @cached_property
+    def _chroma(self) -> ResidualPayloads:
+        return self._find_residuals(1)
 
     def _find_residuals(self, component: int) -> ResidualPayloads:
         marker = RESIDUAL_MARKERS[component]
@@ -131,13 +125,18 @@ class Codestream:
             substream.payload, substream.payload_offset, self.picture.num_regions, marker.name
         )
 
+    @property
+    def _end(self) -> int:
+        """Byte offset of EOC, where a substream that is missing could have been."""
+        return self.substreams[-1].payload_offset + len(self.substreams[-1].payload)
+
     def _one(self, marker: Marker, what: str) -> Substream:
         found = self.substreams_of(marker)
         if len(found) == 1:
             return found[0]
         raise CodestreamSyntaxError(
             f"{marker.name}, {what}, " + ("is missing" if not found else "is there more than once"),
-            bit_offset=8 * found[1].marker_offset if found else None,
+            bit_offset=8 * (found[1].marker_offset if found else self._end),
             element=marker.name,
             expected="exactly one",
             found=str(len(found)),
