@@ -116,14 +116,19 @@ class _Compiler:
 
     def _forced_scales(self) -> np.ndarray:
         forced = np.full(self.classes.count, np.nan)
+        for spec in self.graph.inputs:
+            # Values on a dyadic grid are exact at the grid's own scale: anything finer costs weight bits.
+            if spec.step is not None and np.log2(spec.step) % 1 == 0:
+                forced[self.classes.of[spec.name]] = -np.log2(spec.step)
+        gridded = forced.copy()
         for name, given in self.formats.items():
             if given.fraction is None:
                 continue
             ids = self.classes.of[name]
             for i, f in zip(ids, np.broadcast_to(np.asarray(given.fraction), ids.shape), strict=True):
-                if not np.isnan(forced[i]) and forced[i] != f:
+                if not np.isnan(forced[i]) and forced[i] != f and np.isnan(gridded[i]):
                     raise QuantisationError(f"{name}: formats ask for two scales of one channel")
-                forced[i] = f
+                forced[i], gridded[i] = f, np.nan
         return forced
 
     def _align_terms(self) -> None:

@@ -24,7 +24,6 @@ from conformance.quantize.rounding import (
     Moments,
     best_bias,
     moments,
-    output_error,
     round_adaptive,
     round_nearest,
 )
@@ -39,8 +38,6 @@ _OWN_MOMENTS = 160
 _OWN_ROWS = 8192
 #: half of the last place must stay small against the accumulator
 _MOST_SHIFT = 22
-#: by how much the largest 8-bit weight may be cut
-_CUTS = (1.0, 1.25, 1.6, 2.0, 2.5)
 
 
 class Linear:
@@ -66,8 +63,6 @@ class Linear:
         kept: list[tuple[Problem, Moments | None]] = [
             (p, self._moments(step, p, references)) for p in problems(node)
         ]
-        if self.c.scheme.weight_limit <= 127 and self.c.options.rounding == "adaptive":
-            finest = self._with_cut_weights(step, weight, bias, kept, finest, ACCUMULATOR / unit)
         accumulator, shift = self._scales(step, finest)
         todo = np.ones(len(weight), bool)
         integer = np.zeros(node.tensors["weight"].shape)
@@ -97,35 +92,6 @@ class Linear:
         }
         fraction = self.c.fraction(step.output)
         return Node(step.output, node.op, node.inputs, attributes, tensors, lo, hi, fraction)
-
-    def _with_cut_weights(
-        self,
-        step: Step,
-        weight: np.ndarray,
-        bias: np.ndarray,
-        kept: list[tuple[Problem, Moments | None]],
-        finest: np.ndarray,
-        bound: np.ndarray,
-    ) -> np.ndarray:
-        """Accumulator scales under which a few weights may not fit and are cut, where that makes the output
-        better: finer steps for all others, and the others take up what the cut ones lack."""
-        node, best, least = step.node, finest.copy(), np.full(len(finest), np.inf)
-        if any(m is None for _, m in kept):
-            return finest
-        everything = np.ones(len(weight), bool)
-        for factor in _CUTS:
-            tried = np.minimum(finest * factor, bound)
-            accumulator, _ = self._scales(step, tried)
-            integer, offset = np.zeros(node.tensors["weight"].shape), np.zeros(len(weight))
-            self._round(node, weight, bias, accumulator, kept, everything, integer, offset)
-            error = np.zeros(len(weight))
-            for (problem, m), now in zip(kept, problems(_with_weight(node, integer)), strict=True):
-                a = accumulator[problem.outputs]
-                part = _rows(m, np.arange(len(a)), a)
-                error[problem.outputs] += output_error(now.weight.reshape(len(a), -1), part) / a**2
-            better = error < least * 0.98
-            best[better], least[better] = tried[better], error[better]
-        return best
 
     def _scales(self, step: Step, finest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Accumulator scales and shifts of every output, not above ``finest``; sets the output's scales."""
