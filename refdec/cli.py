@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from refdec.codestream import Dialect
     from refdec.entropy import Rounding
     from refdec.limits import Limits
+    from refdec.models_io import ModelSet
 
 app = typer.Typer(
     help="Exact integer reference decoder for JPEG AI.",
@@ -34,7 +35,9 @@ DialectOption = Annotated[
         "--dialect", help="Header dialect: t840 (published standard) or dis (draft). Never guessed."
     ),
 ]
-ModelsOption = Annotated[Path, typer.Option("--models", help="Folder of the model set.")]
+ModelsOption = Annotated[
+    Path | None, typer.Option("--models", help="Folder of the model set; the bundled one by default.")
+]
 EngineOption = Annotated[
     str, typer.Option("--engine", help="jit (fast) or golden (reads like the standard).")
 ]
@@ -46,6 +49,21 @@ MaxMemoryOption = Annotated[
     int | None, typer.Option("--max-memory", min=1, help="Limit: working memory, MiB.")
 ]
 MaxInputOption = Annotated[int | None, typer.Option("--max-input", min=1, help="Limit: codestream bytes.")]
+ChannelsOption = Annotated[
+    int | None, typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
+]
+RoundingOption = Annotated[
+    str, typer.Option("--quality-rounding", help="Quality map prediction: floor or truncate.")
+]
+PointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--operating-point", help="sop, bop or hop, of those the stream lists; its first by default."
+    ),
+]
+FiltersOption = Annotated[
+    bool, typer.Option("--ignore-post-filters", help="Decode without the post-filters that are missing here.")
+]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
 
 
@@ -81,19 +99,75 @@ def info(
 
 
 @app.command()
-def trace(
+def decode(
     stream: StreamArgument,
-    models: ModelsOption,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines).")],
-    values: Annotated[Path | None, typer.Option("--values", help="Also write the tensors (.npz).")] = None,
+    output: Annotated[
+        str, typer.Argument(metavar="OUT", help="Picture: .png .ppm .yuv or .npy; - for stdout.")
+    ],
+    models: ModelsOption = None,
     engine: EngineOption = "jit",
     threads: ThreadsOption = 1,
-    channels: Annotated[
-        int | None, typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="png, ppm, yuv or npy, whatever OUT is called. On stdout ppm or yuv."),
     ] = None,
-    quality_rounding: Annotated[
-        str, typer.Option("--quality-rounding", help="Quality map prediction: floor or truncate.")
-    ] = "floor",
+    operating_point: PointOption = None,
+    channels: ChannelsOption = None,
+    quality_rounding: RoundingOption = "floor",
+    ignore_post_filters: FiltersOption = False,
+    dialect: DialectOption = "t840",
+    max_pixels: MaxPixelsOption = None,
+    max_memory: MaxMemoryOption = None,
+    max_input: MaxInputOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode a codestream to a picture file. Nothing appears at OUT unless the picture is whole."""
+    from refdec.decode_command import DecodeJob, decode_file
+    from refdec.settings import Settings
+
+    target = None if output == "-" else require_writable(Path(output))
+    settings = Settings(
+        _engine(engine),
+        threads,
+        channels,
+        _rounding(quality_rounding),
+        _operating_point(operating_point),
+        ignore_post_filters,
+    )
+    job = DecodeJob(
+        stream,
+        target,
+        kind,
+        _models(models),
+        _dialect(dialect),
+        settings,
+        _limits(max_pixels, max_memory, max_input),
+    )
+    facts = decode_file(job)
+    if target is not None:
+        typer.echo(json.dumps(facts.as_dict()) if as_json else str(facts))
+
+
+@app.command()
+def trace(
+    stream: StreamArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines).")],
+    values: Annotated[Path | None, typer.Option("--values", help="Also write the tensors (.npz).")] = None,
+    models: ModelsOption = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            help="Last stage: entropy, latent or picture. By default the last one that the model set has "
+            "all files for.",
+        ),
+    ] = None,
+    engine: EngineOption = "jit",
+    threads: ThreadsOption = 1,
+    operating_point: PointOption = None,
+    channels: ChannelsOption = None,
+    quality_rounding: RoundingOption = "floor",
+    ignore_post_filters: FiltersOption = False,
     dialect: DialectOption = "t840",
     max_pixels: MaxPixelsOption = None,
     max_memory: MaxMemoryOption = None,
@@ -102,28 +176,37 @@ def trace(
 ) -> None:
     """Decode and write the digest of every named tensor, in decoding order."""
     from refdec.codestream import parse
-    from refdec.decoder import Settings, decode_payloads
-    from refdec.models_io import open_models
+    from refdec.settings import Settings
     from refdec.trace import TraceWriter, header
+    from refdec.tracing import last_stage, model_digests, trace_stream
 
     outputs = [require_writable(output), *([] if values is None else [require_writable(values, ".npz")])]
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("--output and --values name the same file")
-    settings = Settings(_engine(engine), threads, channels, _rounding(quality_rounding))
+    settings = Settings(
+        _engine(engine),
+        threads,
+        channels,
+        _rounding(quality_rounding),
+        _operating_point(operating_point),
+        ignore_post_filters,
+    )
     limits = _limits(max_pixels, max_memory, max_input)
-    model_set = open_models(models)
+    model_set = _models(models)
     data = read_input(stream, limits.max_input_bytes)
     parsed = parse(data, _dialect(dialect), limits)
+    stage = last_stage(parsed, model_set, settings, until)
     facts = header(
         data,
-        model_set.entropy_digests(parsed.picture.model_id),
+        model_digests(parsed, model_set, settings, stage),
         dialect=dialect,
         engine=engine,
         channels=channels,
         quality_rounding=quality_rounding,
+        **stage.facts(parsed, settings),
     )
     with TraceWriter(output, facts, values) as writer:
-        decode_payloads(parsed, model_set, settings, limits, writer)
+        trace_stream(parsed, model_set, settings, limits, writer, stage)
     summary = {
         "trace": str(output),
         "values": None if values is None else str(values),
@@ -170,6 +253,18 @@ def _limits(max_pixels: int | None, max_memory: int | None, max_input: int | Non
         "max_input_bytes": max_input,
     }
     return replace(DEFAULT_LIMITS, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _models(folder: Path | None) -> ModelSet:
+    from refdec.models_io import bundled_models, open_models
+
+    return bundled_models() if folder is None else open_models(folder)
+
+
+def _operating_point(name: str | None) -> str | None:
+    if name not in (None, "sop", "bop", "hop"):
+        raise UsageError(f"--operating-point {name}: expected sop, bop or hop")
+    return name
 
 
 def _dialect(name: str) -> Dialect:

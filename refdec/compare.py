@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refdec.trace import POINTS, Trace, TraceError
+from refdec.trace import Trace, TraceError, point_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _divergence(
     index: tuple[int, ...] | None = None,
     differing: int | None = None,
 ) -> Divergence:
-    point = POINTS.get(entry["point"])
+    point = point_of(entry["point"])
     return Divergence(
         what,
         entry["point"],

@@ -86,6 +86,16 @@ def _peak(graph: Graph, elements: dict[str, int]) -> int:
     return peak
 
 
+def latent_memory(picture: PictureHeader, settings: Settings) -> int:
+    """Upper estimate, in bytes, of what decoding to the latents allocates: its larger stage."""
+    ph, pw = psi_size(picture.height, picture.width)
+    # psi and the phases round an odd latent up
+    positions = 4 * ph * pw
+    kept = sum(CHANNELS) * positions * _KEPT
+    working = _LATENT_GOLDEN if settings.engine == "golden" else _LATENT_JIT
+    return max(entropy_memory(picture), kept + max(CHANNELS) * positions * working)
+
+
 def picture_memory(
     picture: PictureHeader,
     transforms: Sequence[SynthesisModel],
@@ -97,14 +107,8 @@ def picture_memory(
     :param transforms: the synthesis models, luma and chroma.
     :param observed: a trace is being made.
     """
-    golden = settings.engine == "golden"
     lh, lw = latent_size(picture.height, picture.width)
-    ph, pw = psi_size(picture.height, picture.width)
-    # psi and the phases round an odd latent up
-    positions = max(lh * lw, 4 * ph * pw)
     latents = 2 * sum(CHANNELS) * lh * lw
-    kept = sum(CHANNELS) * positions * _KEPT
-    latent_stage = kept + max(CHANNELS) * positions * (_LATENT_GOLDEN if golden else _LATENT_JIT)
     planes = 2 * 3 * picture.height * picture.width
     kinds = {(tile.latent[2:], tile.picture[2:]) for tile in synthesis_tiles(picture)}
     tiles = max(
@@ -115,8 +119,12 @@ def picture_memory(
         for t in transforms
     )
     # after the last tile the tiles' memory is free, and the display planes and the samples appear
-    samples = picture.height * picture.width * (_PICTURE_GOLDEN if golden else _PICTURE_JIT)
-    return max(entropy_memory(picture), latent_stage, latents + planes + tiles, planes + samples)
+    samples = (
+        picture.height * picture.width * (_PICTURE_GOLDEN if settings.engine == "golden" else _PICTURE_JIT)
+    )
+    return max(
+        entropy_memory(picture), latent_memory(picture, settings), latents + planes + tiles, planes + samples
+    )
 
 
 def require_memory(needed: int, limits: Limits) -> None:

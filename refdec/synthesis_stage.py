@@ -68,7 +68,7 @@ def operating_point(picture: PictureHeader, settings: Settings) -> str:
 
 
 def require_decodable(stream: Codestream, settings: Settings) -> None:
-    """Refuse at once what would otherwise fail, or be wrong, at the end of a long decode.
+    """Refuse at once what would otherwise fail, or be wrong, at the end of a long decode (AR-PIC-06).
 
     :raises UnsupportedFeatureError: a post-filter is on, or the colour conversion is not defined.
     :raises OperatingPointError: the stream does not list what the caller chose.

@@ -39,10 +39,16 @@ class TraceError(RefdecError):
 
 @dataclass(frozen=True)
 class Point:
-    """A trace point: its fixed dtype, and where its value is defined."""
+    """A trace point: its fixed dtype (of ``picture``: 8 or 16 bits, as its depth needs), and where its value
+    is defined."""
 
     dtype: str
     clause: str
+
+    def dtype_of(self, tensor: npt.NDArray[Any]) -> str:
+        """The dtype in which a tensor is hashed: of the alternatives in ``dtype``, its own, else the last."""
+        alternatives = self.dtype.split("|")
+        return tensor.dtype.name if tensor.dtype.name in alternatives else alternatives[-1]
 
 
 POINTS: dict[str, Point] = {
@@ -54,7 +60,19 @@ POINTS: dict[str, Point] = {
     "log_sigma": Point("int32", "docs/arithmetic.md AR-LOG-05, AR-RVS-01 to AR-RVS-04"),
     "residual": Point("int32", "docs/arithmetic.md AR-RES-01, AR-TANS-01 to AR-TANS-12 (T.840.1 SORP, SORS)"),
     "residual_dequantised": Point("int32", "docs/arithmetic.md AR-DEQ-01 to AR-DEQ-03"),
+    "psi": Point("int16", "docs/arithmetic-picture.md AR-LAT-02, AR-LAT-06 and the model's hyper_decoder"),
+    "mu": Point("int16", "docs/arithmetic-picture.md AR-LAT-03 and the model's mcm"),
+    "y_hat": Point("int16", "docs/arithmetic-picture.md AR-LAT-01, AR-LAT-03, AR-LAT-04, AR-LAT-06"),
+    "y_hat_scaled": Point("int16", "docs/arithmetic-picture.md AR-LAT-05"),
+    "synthesis": Point("int16", "docs/arithmetic-picture.md AR-PIC-01 and the model's synthesis"),
+    "plane": Point("uint16", "docs/arithmetic-picture.md AR-PIC-01, AR-PIC-03"),
+    "picture": Point("uint8|uint16", "docs/arithmetic-picture.md AR-PIC-04 to AR-PIC-08"),
 }
+
+
+def point_of(name: str) -> Point | None:
+    """What is known about a point; ``mu.2`` and ``synthesis.conv3`` are under ``mu`` and ``synthesis``."""
+    return POINTS.get(name) or POINTS.get(name.split(".", 1)[0])
 
 
 def key(point: str, component: str | None, region: int | None) -> str:
@@ -133,7 +151,11 @@ class TraceWriter:
 
     def __call__(self, point: str, component: str, region: int | None, tensor: npt.NDArray[Any]) -> None:
         """Record one tensor; its dtype is the one that :data:`POINTS` fixes."""
-        array = canonical(tensor, POINTS[point].dtype)
+        known = point_of(point)
+        if known is None:
+            raise TraceError(f"no trace point '{point}'")
+        dtype = known.dtype_of(tensor)
+        array = canonical(tensor, dtype)
         self.count += 1
         self._write(
             {
@@ -141,7 +163,7 @@ class TraceWriter:
                 "component": component,
                 "region": region,
                 "shape": list(array.shape),
-                "dtype": POINTS[point].dtype,
+                "dtype": dtype,
                 "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
                 "min": int(array.min()) if array.size else None,
                 "max": int(array.max()) if array.size else None,

@@ -66,6 +66,11 @@ def arithmetic(engine: str) -> ModuleType:
     raise ValueError(f"engine must be golden or jit, found {engine!r}")
 
 
+def colour_of(picture: PictureHeader) -> Literal["RGB", "YCbCr"]:
+    """What the planes of the decoded picture are."""
+    return "RGB" if picture.colour_transform_idx == BT709 else "YCbCr"
+
+
 def require_supported(picture: PictureHeader) -> None:
     """Whether the picture's colour conversion is defined (AR-PIC-09).
 
@@ -115,7 +120,7 @@ def make_picture(
     height, width = planes[0].shape
     down, across = picture.source_subsampling
     chroma_size = (ceil_div(height, down), ceil_div(width, across))
-    rgb = picture.colour_transform_idx == BT709
+    colour = colour_of(picture)
     dtype = np.uint8 if depth == 8 else np.uint16
     out = (np.empty((height, width), dtype), np.empty(chroma_size, dtype), np.empty(chroma_size, dtype))
 
@@ -132,7 +137,7 @@ def make_picture(
             else chosen.interpolate(plane, chroma_size, (first, last))
             for plane in planes[1:]
         )
-        if rgb:
+        if colour == "RGB":
             red, green, blue = chosen.to_rgb(planes[0][rows], u, v, depth)
             out[0][rows], out[1][rows], out[2][rows] = red, green, blue
             return
@@ -146,4 +151,4 @@ def make_picture(
     else:
         for start in starts:
             strip(start)
-    return Picture(out, "RGB" if rgb else "YCbCr", depth, (down, across))
+    return Picture(out, colour, depth, (down, across))
