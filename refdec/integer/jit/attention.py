@@ -39,13 +39,14 @@ def attention_matrix(
 ) -> npt.NDArray[np.int16]:
     """Attention weights with 15 fraction bits.
 
-    :param sums: int64: ``heads * width`` rows of ``width`` sums of q_i k_j, then sums of q_i^2, of k_i^2.
+    :param sums: int64 rows, padded to panels: ``heads * width`` rows of the sums of q_i k_j, then ``heads`` rows
+        of the sums of q_i^2, then of k_i^2.
     :param temperature: one per head.
     :returns: int16 ``[heads, width, width]``.
     """
     channels = heads * width
-    products = sums[: channels * width].reshape(channels, width).tolist()
-    squares = sums[channels * width :].tolist()
+    rows = sums.reshape(channels + 2 * heads, -1)[:, :width]
+    products, squares = rows[:channels].tolist(), rows[channels:].reshape(-1).tolist()
     q = [_normaliser(a) for a in squares[:channels]]
     k = [_normaliser(a) for a in squares[channels : 2 * channels]]
     out = np.empty((channels, width), np.int16)

@@ -82,7 +82,7 @@ def describe(
                 d[at.OUT_BASE], d[at.OUT_ROW] = bases[step.external, False], 2 * width
                 d[at.EXTRA1], d[at.EXTRA2] = height, width
             elif step.kind == at.GRAM:
-                d[at.OUT_BASE] = gram + step.runtime
+                d[at.OUT_BASE], d[at.EXTRA1] = gram + step.runtime, padded(step.extra)
             rows.append(d)
     return np.array(rows, np.int64).reshape(-1, at.FIELDS), np.array([*numbers, *[0] * 8], np.int64)
 

@@ -20,6 +20,7 @@ from refdec.integer.jit.attention import attention_matrix
 from refdec.integer.jit.describe import Ring
 from refdec.integer.jit.kernels import run_program
 from refdec.integer.jit.lower import Lowering, attention_weights
+from refdec.integer.jit.pack import padded
 from refdec.integer.jit.schedule import SLACK, Level, Plan, make_plan
 from refdec.integer.jit.steps import Lowered, Tensor
 
@@ -144,7 +145,7 @@ def _run_level(
         for index in level.attentions:
             a = plan.lowered.attentions[index]
             channels = a.heads * a.width
-            own.append(np.zeros(channels * (a.width + 2), np.int64))
+            own.append(np.zeros((channels + 2 * a.heads) * padded(a.width), np.int64))
             table[plan.gram + index] = own[-1].ctypes.data
         tables.append(table)
         sums.append(own)

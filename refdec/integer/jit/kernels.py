@@ -25,9 +25,11 @@ BLOCK_BYTES = 4 * ir.LANES * ir.BLOCK
 SCALARS = 4 * ir.LANES * ir.V_SCALARS
 LO_BYTES, HI_BYTES = 4 * ir.LANES * ir.V_LO, 4 * ir.LANES * ir.V_HI
 PANEL_BYTES = 2 * ir.LANES
+GRAM_TILE, GRAM_PAIRS = ir.GRAM_TILE, ir.GRAM_PAIRS
 
 conv_main, conv_side, conv_single, pointwise = ir.conv_main, ir.conv_side, ir.conv_single, ir.pointwise
-depthwise_main, depthwise_single = ir.depthwise_main, ir.depthwise_single
+depthwise_main, depthwise_single, norm_apply = ir.depthwise_main, ir.depthwise_single, ir.norm_apply
+gram_zip_q, gram_zip_k, gram_main, gram_single = ir.gram_zip_q, ir.gram_zip_k, ir.gram_main, ir.gram_single
 load_i16, load_i32, load_i64 = ir.load_i16, ir.load_i32, ir.load_i64
 store_i16, store_i32, store_i64 = ir.store_i16, ir.store_i32, ir.store_i64
 
@@ -230,19 +232,25 @@ def _lut_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
     # EXTRA0: whether the table holds clipped values already.
     table = bases[d[at.W_BASE]] + d[at.W_OFFSET] + 65536
     blocks = bases[d[at.BLOCK_BASE]] + d[at.BLOCK_OFFSET]
+    count = d[at.CHANNELS]
+    # Four at a time: one load and one store for all of them.
+    fours = count // 4 if d[at.EXTRA0] != 0 else 0
     for y in range(y0, y1):
         a, out = _row(d, bases, at.IN_BASE, y), _row(d, bases, at.OUT_BASE, y)
         for x in range(d[at.WIDTH]):
             s, o = a + x * d[at.IN_STEP], out + x * d[at.OUT_STEP]
-            if d[at.EXTRA0] != 0:
-                for c in range(d[at.CHANNELS]):
-                    store_i16(o + 2 * c, load_i16(table + 2 * load_i16(s + 2 * c)))
-            else:
-                for c in range(d[at.CHANNELS]):
-                    v = load_i16(table + 2 * load_i16(s + 2 * c))
-                    bounds = blocks + (c >> 4) * BLOCK_BYTES + 4 * (c & 15)
-                    v = min(max(v, load_i32(bounds + LO_BYTES)), load_i32(bounds + HI_BYTES))
-                    store_i16(o + 2 * c, v)
+            for i in range(fours):
+                v = load_i64(s + 8 * i)
+                v0 = load_i16(table + 2 * ((v << 48) >> 48)) & 65535
+                v1 = load_i16(table + 2 * ((v << 32) >> 48)) & 65535
+                v2 = load_i16(table + 2 * ((v << 16) >> 48)) & 65535
+                v3 = load_i16(table + 2 * (v >> 48))
+                store_i64(o + 8 * i, v0 | (v1 << 16) | (v2 << 32) | (v3 << 48))
+            for c in range(4 * fours, count):
+                v = load_i16(table + 2 * load_i16(s + 2 * c))
+                bounds = blocks + (c >> 4) * BLOCK_BYTES + 4 * (c & 15)
+                v = min(max(v, load_i32(bounds + LO_BYTES)), load_i32(bounds + HI_BYTES))
+                store_i16(o + 2 * c, v)
 
 
 @inner
@@ -258,7 +266,7 @@ def _root(t):  # type: ignore[no-untyped-def]
 
 @inner
 def _norm_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
-    # Numbers: weight, bias, shift, lo, hi of each channel, five in a row. EXTRA0 is epsilon.
+    # EXTRA0 is epsilon.
     channels = d[at.CHANNELS]
     numbers = bases[at.B_NUMBERS] + 8 * d[at.SEGMENT_TABLE]
     for y in range(y0, y1):
@@ -277,39 +285,54 @@ def _norm_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
                 t <<= 2
                 j += 1
             inverse = (np.int64(1) << 47) // _root(t)
-            for c in range(channels):
-                n = (((channels * load_i16(s + 2 * c) - total) << j) * inverse + (np.int64(1) << 32)) >> 33
-                p = numbers + 40 * c
-                shift = load_i64(p + 16)
-                v = n * load_i64(p) + load_i64(p + 8)
-                if shift > 0:
-                    v = (v + (np.int64(1) << (shift - 1))) >> shift
-                store_i16(o + 2 * c, min(max(v, load_i64(p + 24)), load_i64(p + 32)))
+            norm_apply((s, o, d[at.PANELS], channels, total, j, inverse, numbers))
 
 
 @inner
-def _gram_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
-    # Sums over pixels of q_i k_j, then q_i^2, then k_i^2, of each head: int64, added to what is there.
-    # CHANNELS: of q; EXTRA0: channels of one head.
-    channels, width = d[at.CHANNELS], d[at.EXTRA0]
-    heads = channels // width
+def _gram_rows(d, bases, y0, y1, scratch):  # type: ignore[no-untyped-def]
+    # Sums over pixels of q_i k_j, then q_i^2, then k_i^2, of each head: int64, added to what is there. Rows of
+    # the sums are padded to panels. CHANNELS: of q; EXTRA0: channels of one head; EXTRA1: padded.
+    channels, width, padded = d[at.CHANNELS], d[at.EXTRA0], d[at.EXTRA1]
+    groups, heads, step = padded >> 4, channels // width, d[at.IN_STEP]
+    pairs, pixels = (d[at.WIDTH] + 1) >> 1, d[at.WIDTH]
     sums = bases[d[at.OUT_BASE]]
-    squares = sums + 8 * channels * width
+    squares = sums + 8 * channels * padded
+    high = scratch.ctypes.data
+    part = 64 * GRAM_PAIRS
+    low, keys = high + groups * part, high + 2 * groups * part
+    zero = bases[at.B_ZERO]
     for y in range(y0, y1):
         a = _row(d, bases, at.IN_BASE, y)
-        for x in range(d[at.WIDTH]):
-            q = a + x * d[at.IN_STEP]
-            k = q + 2 * channels
-            for head in range(heads):
-                kh = k + 2 * head * width
-                for i in range(head * width, (head + 1) * width):
-                    v = load_i16(q + 2 * i)
-                    line = sums + 8 * i * width
-                    for j in range(width):
-                        store_i64(line + 8 * j, load_i64(line + 8 * j) + v * load_i16(kh + 2 * j))
-            for i in range(2 * channels):
-                v = load_i16(q + 2 * i)
-                store_i64(squares + 8 * i, load_i64(squares + 8 * i) + v * v)
+        for head in range(heads):
+            for first in range(0, pairs, GRAM_PAIRS):
+                count = min(GRAM_PAIRS, pairs - first)
+                full = min(count, (pixels >> 1) - first)
+                for g in range(groups):
+                    to = g * part
+                    q = a + 2 * (head * width + 16 * g) + 2 * first * step
+                    k = q + 2 * channels
+                    q_squares = squares + 8 * (head * padded + 16 * g)
+                    k_squares = q_squares + 8 * heads * padded
+                    if full > 0:
+                        gram_zip_q((q, q + step, 2 * step, full, high + to, low + to, q_squares))
+                        gram_zip_k((k, k + step, 2 * step, full, keys + to, keys + to, k_squares))
+                    if full < count:
+                        # The last pixel of an odd row has a partner of zeros.
+                        q, k, to = q + 2 * full * step, k + 2 * full * step, to + 64 * full
+                        gram_zip_q((q, zero, step, 1, high + to, low + to, q_squares))
+                        gram_zip_k((k, zero, step, 1, keys + to, keys + to, k_squares))
+                for g in range(groups):
+                    i = np.int64(0)
+                    while i < width:
+                        place = sums + 8 * ((head * width + i) * padded + 16 * g)
+                        at_q = (i >> 4) * part + 4 * (i & 15)
+                        k = keys + g * part
+                        if (i & 15) + GRAM_TILE <= min(np.int64(16), width - (i & ~15)):
+                            gram_main((high + at_q, low + at_q, k, count, place, 8 * padded))
+                            i += GRAM_TILE
+                        else:
+                            gram_single((high + at_q, low + at_q, k, count, place, 8 * padded))
+                            i += 1
 
 
 def _build(stamp: int) -> Callable[..., None]:
@@ -348,7 +371,8 @@ def _build(stamp: int) -> Callable[..., None]:
             elif kind == NORM:
                 _norm_rows(d, bases, y0, y1)
             elif kind == GRAM:
-                _gram_rows(d, bases, y0, y1)
+                scratch = np.empty(3 * 8 * GRAM_PAIRS * (d[at.EXTRA1] >> 4), np.int64)
+                _gram_rows(d, bases, y0, y1, scratch)
 
     compiled = njit(signature, cache=True, nogil=True, error_model="numpy")(run_program)
     return cast("Callable[..., None]", compiled)

@@ -129,7 +129,10 @@ class Lowering:
     # -- building ---------------------------------------------------------------------------------
 
     def _store(self, name: str, size: str, channels: int) -> Store:
-        store = self.stores[name] = Store(name, size, padded(channels))
+        width = padded(channels)
+        # Pixels a multiple of 1024 bytes apart would share a few sets of the first-level cache.
+        width += ir.LANES if width % 512 == 0 else 0
+        store = self.stores[name] = Store(name, size, width)
         return store
 
     def _make(self, name: str) -> Tensor:
@@ -449,13 +452,16 @@ class Lowering:
         self._emit(step)
 
     def _layer_norm(self, node: Node) -> None:
-        t = node.tensors
-        numbers = np.stack(
-            [np.asarray(v, np.int64) for v in (t["weight"], t["bias"], t["shift"], *self._bounds(node))]
-        )
+        shift = node.tensors["shift"]
+        half = np.where(shift > 0, np.int64(1) << np.maximum(shift.astype(np.int64) - 1, 0), 0)
+        values = (node.tensors["weight"], node.tensors["bias"], half, shift, *self._bounds(node))
+        numbers = np.zeros((len(values), padded(len(shift))), np.int64)
+        for row, value in zip(numbers, values, strict=True):
+            row[: len(shift)] = value
         out = self._make(self._absorb_crops(node.name))
-        step = Step(layout.NORM, self.tensors[node.inputs[0]], out, channels=numbers.shape[1])
-        step.numbers, step.extra = self.numbers.add(numbers.T), int(node.attributes["epsilon"])
+        step = Step(layout.NORM, self.tensors[node.inputs[0]], out, channels=len(shift))
+        step.numbers = self.numbers.add(numbers.reshape(len(values), -1, ir.LANES).transpose(1, 0, 2))
+        step.extra = int(node.attributes["epsilon"])
         self._emit(step)
 
     def _channel_attention(self, node: Node) -> None:
