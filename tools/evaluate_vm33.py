@@ -302,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", choices=["jit", "golden", "twin"], default="jit")
     parser.add_argument("--limit", type=int, default=10**6, help="evaluate on the first N pictures")
     parser.add_argument("--rounding-pictures", type=int, default=12, help="pictures that decide the rounding")
-    parser.add_argument("--no-hyper", action="store_true", help="leave the hyper decoders out")
+    parser.add_argument("--parts", nargs="+", choices=["Y", "UV", "hyper"], default=["Y", "UV", "hyper"])
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
     parser.add_argument("-o", "--output", type=Path, help="Markdown; standard output if absent")
     parser.add_argument("--json", type=Path, help="every measured value")
@@ -318,6 +318,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[tuple[str, str, float], list[Measure]] = {}
     layers: list[str] = []
     for component, real in nets.synthesis.items():
+        if component not in chosen.parts:
+            continue
         ranges = chain.from_iterable(
             (({"x": latents(component, p, g)}, None) for g in chosen.gains) for p in learn
         )
@@ -341,8 +343,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rows = [measure(component, p, gain, real, net) for p in test]
                 results[scheme, component, gain] = rows
                 log(table({(scheme, component, gain): rows})[-1])
-    lines = table(results) + per_picture(results)
-    if not chosen.no_hyper:
+    lines = table(results) + per_picture(results) if results else []
+    if "hyper" in chosen.parts:
         lines += ["", *hyper_rows(nets, test, learn, chosen.schemes, chosen.engine)]
     text = "\n".join([*lines, "", "## Layers", *layers, ""])
     if chosen.json:

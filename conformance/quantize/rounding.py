@@ -72,12 +72,19 @@ def _round_rows(w: np.ndarray, xx: np.ndarray, xt: np.ndarray, limit: int, ridge
     floor = 1e-9 * energy.mean() + 1e-12
     h = xx + np.diag(ridge * energy + floor)
     best = w + np.linalg.solve(h, xt - xx @ w.T).T
-    order = np.argsort(-np.diag(h), kind="stable")
-    h, best = h[np.ix_(order, order)], best[:, order]
-    rounded = _descend(_pass_on(best, h, limit), best, h, limit)
-    out = np.empty_like(rounded)
-    out[:, order] = rounded
-    return out
+    chosen, least = np.empty_like(best), np.full(len(best), np.inf)
+    # Coordinate descent ends in a local minimum; where it started decides which. Keep the best of a few.
+    for order in (np.argsort(-np.diag(h), kind="stable"), np.argsort(np.diag(h), kind="stable"), None):
+        if order is None:
+            found = _descend(round_nearest(best, limit), best, h, limit)
+        else:
+            sorted_h, sorted_best = h[np.ix_(order, order)], best[:, order]
+            found = np.empty_like(best)
+            found[:, order] = _descend(_pass_on(sorted_best, sorted_h, limit), sorted_best, sorted_h, limit)
+        cost = (((found - best) @ h) * (found - best)).sum(1)
+        better = cost < least
+        chosen[better], least[better] = found[better], cost[better]
+    return chosen
 
 
 def _pass_on(best: np.ndarray, h: np.ndarray, limit: int) -> np.ndarray:
