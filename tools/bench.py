@@ -1,7 +1,7 @@
 """Measure: ``python tools/bench.py [--section NAME]... [--output build/bench.json] [--rounds N]``.
 
 Prints a table and writes flat names and numbers as JSON; sections that are not run keep what the file
-has of them. The sections are the modules of ``tools/bench`` that have a function ``run``.
+has of them. The sections are the modules of ``tools/bench``.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import argparse
 import importlib
 import json
 import os
-import pkgutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def sections() -> dict[str, Callable[[int], dict[str, float]]]:
-    """``run`` of every section, by name."""
-    import tools.bench
+NOT_SECTIONS = {"timing"}
 
-    found = {}
-    for module in pkgutil.iter_modules(tools.bench.__path__):
-        run = getattr(importlib.import_module(f"tools.bench.{module.name}"), "run", None)
-        if run is not None:
-            found[module.name] = run
-    return found
+
+def sections() -> list[str]:
+    """Names of the sections, without importing them."""
+    modules = (path.stem for path in (ROOT / "tools" / "bench").glob("[a-z]*.py"))
+    return sorted(set(modules) - NOT_SECTIONS)
+
+
+def section(name: str) -> ModuleType:
+    """The module of a section; each has its own requirements."""
+    return importlib.import_module(f"tools.bench.{name}")
 
 
 def show(results: dict[str, float]) -> None:
@@ -38,26 +39,29 @@ def show(results: dict[str, float]) -> None:
         print(f"{name:<{width}}  {text:>14}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--section", action="append", help="run this section only; may be repeated")
+    parser.add_argument(
+        "--section", action="append", choices=sections(), help="run this section only; may be repeated"
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json")
     parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds per measurement")
-    options = parser.parse_args()
-    available = sections()
-    chosen = options.section or list(available)
-    for name in chosen:
-        if name not in available:
-            parser.error(f"no section {name!r}; there are {', '.join(available)}")
-    known: dict[str, float] = json.loads(options.output.read_text()) if options.output.exists() else {}
-    for name in chosen:
-        print(f"-- {name}: {(sys.modules[available[name].__module__].__doc__ or '').splitlines()[0]}")
-        results = {key: float(value) for key, value in available[name](options.rounds).items()}
+    options = parser.parse_args(arguments)
+    for name in options.section or sections():
+        module = section(name)
+        print(f"-- {name}: {(module.__doc__ or '').splitlines()[0]}")
+        results = {key: float(value) for key, value in module.run(options.rounds).items()}
         show(results)
-        known = {key: value for key, value in known.items() if not key.startswith(f"{name}.")}
-        known.update(results)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        merge(options.output, name, results)
+
+
+def merge(path: Path, name: str, results: dict[str, float]) -> None:
+    """Write the results of a section; what the file has of other sections stays."""
+    known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    prefixes = {key.partition(".")[0] for key in results} | {name}
+    known = {key: value for key, value in known.items() if key.partition(".")[0] not in prefixes}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known | results, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ a middle rate. Values are Gaussian samples of just these scales, rounded.
 
 *Symbols* are coded symbols. Constriction gets those alone, packed, with a quantised Gaussian for each
 through its NumPy API; our time includes reading the mask and filling all positions. *Positions* counts
-those those as well. The range of constriction's alphabet is that of the values. A ratio takes the faster of
+those as well. The range of constriction's alphabet is that of the values. A ratio takes the faster of
 constriction's two coders; ``best`` ratios compare the fastest runs instead of the medians, which says
 more on a busy machine.
 """

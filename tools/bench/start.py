@@ -1,6 +1,7 @@
 """From the start of a process to the first decoded symbol, with warm and with empty JIT cache.
 
-Every number is wall time of a new interpreter. *Cold* has an empty ``NUMBA_CACHE_DIR``, so that
+Every number is of a new interpreter: wall time, or processor time (``cpu``) which other processes do
+not lengthen as much. *Cold* has an empty ``NUMBA_CACHE_DIR``, so that
 everything is compiled and written; *warm* has what the cold run left there.
 """
 
@@ -8,13 +9,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,39 +68,57 @@ def kernel_modules() -> list[str]:
     return names
 
 
-def child(code: str, cache: str) -> tuple[float, str]:
-    """Seconds from before the process is made to the time it prints last, and all it prints."""
+@dataclass(frozen=True)
+class Child:
+    """A finished interpreter: seconds from before it was made to the time it printed last, processor
+    seconds of all of it, and what it printed."""
+
+    wall: float
+    cpu: float
+    output: Any
+
+
+def cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def child(code: str, cache: str) -> Child:
+    """Run code in a new interpreter with its JIT cache in a folder."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-    begin = time.time()
+    used, begin = cpu_of_children(), time.time()
     output = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
-    last = json.loads(output)
-    return (last[1] if isinstance(last, list) else last) - begin, output
+    printed = json.loads(output)
+    done = printed[1] if isinstance(printed, list) else printed
+    return Child(done - begin, cpu_of_children() - used, printed)
 
 
 def run(rounds: int) -> dict[str, float]:
     """All numbers of the section; a third of ``rounds`` for the warm ones, the cold ones once each."""
     kernels = KERNELS % json.dumps(kernel_modules())
+    codes = {"first_symbol": FIRST_SYMBOL, "kernels": kernels, "libraries": LIBRARIES}
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        first_symbol_cold, _ = child(FIRST_SYMBOL, first)
-        cold, output = child(kernels, second)
-        counts: dict[str, int] = json.loads(output)[0]
-        warm: dict[str, list[float]] = {"first_symbol": [], "kernels": [], "libraries": []}
+        first_symbol_cold = child(FIRST_SYMBOL, first)
+        cold = child(kernels, second)
+        counts: dict[str, int] = cold.output[0]
+        warm: dict[str, list[Child]] = {name: [] for name in codes}
         for _ in range(max(3, rounds // 3)):
-            for name, code in (
-                ("first_symbol", FIRST_SYMBOL),
-                ("kernels", kernels),
-                ("libraries", LIBRARIES),
-            ):
-                warm[name].append(child(code, second)[0])
-    median = {name: statistics.median(samples) for name, samples in warm.items()}
+            for name, code in codes.items():
+                warm[name].append(child(code, second))
+    wall = {name: statistics.median(c.wall for c in children) for name, children in warm.items()}
+    cpu = {name: statistics.median(c.cpu for c in children) for name, children in warm.items()}
     return {
-        "start.cold_s": cold,
-        "start.warm_s": median["kernels"],
-        "start.first_symbol_cold_s": first_symbol_cold,
-        "start.first_symbol_warm_s": median["first_symbol"],
-        "start.libraries_s": median["libraries"],
+        "start.cold_s": cold.wall,
+        "start.cold_cpu_s": cold.cpu,
+        "start.warm_s": wall["kernels"],
+        "start.warm_cpu_s": cpu["kernels"],
+        "start.first_symbol_cold_s": first_symbol_cold.wall,
+        "start.first_symbol_cold_cpu_s": first_symbol_cold.cpu,
+        "start.first_symbol_warm_s": wall["first_symbol"],
+        "start.first_symbol_warm_cpu_s": cpu["first_symbol"],
+        "start.libraries_s": wall["libraries"],
         "start.signatures": float(sum(counts.values())),
         "start.signatures.entropy": float(sum(n for name, n in counts.items() if ".entropy." in name)),
     }
