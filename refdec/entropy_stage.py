@@ -73,7 +73,7 @@ def decode_payloads(
     :raises BitstreamError: a subclass says what is wrong with the stream.
     :raises ModelError: the model set lacks what the stream needs.
     """
-    require_memory(entropy_memory(stream.picture), limits)
+    require_memory(entropy_memory(stream.picture, settings.engine), limits)
     try:
         return _decode_payloads(stream, models, settings, observer)
     except (CorruptPayloadError, TruncatedStreamError, CodestreamSyntaxError) as error:
@@ -84,7 +84,7 @@ def decode_payloads(
 def _decode_payloads(
     stream: Codestream, models: ModelSet, settings: Settings, observer: Observer | None
 ) -> EntropyResult:
-    engine = entropy.engine(settings.engine)
+    engine = entropy.engine(settings.engine).with_threads(settings.threads)
     luma = models.entropy(stream.picture.model_id, 0)
     chroma = models.entropy(stream.picture.model_id, 1)
     z_hats = _decode_z(stream, engine, (luma, chroma))

@@ -35,7 +35,7 @@ _ROWS = 14
 _ARENA = 8 << 20
 
 
-def entropy_memory(picture: PictureHeader) -> int:
+def entropy_memory(picture: PictureHeader, engine: str = "jit") -> int:
     """Upper estimate, in bytes, of what the entropy stage of this picture allocates."""
     lh, lw = latent_size(picture.height, picture.width)
     hz, wz = hyper_size(picture.height, picture.width)
@@ -43,7 +43,8 @@ def entropy_memory(picture: PictureHeader) -> int:
     blocks = max(lh * lw, 16 * hz * wz)
     kept = sum(CHANNELS) * blocks * _KEPT
     working = max(CHANNELS) * (blocks * _WORKING + hz * wz * _HYPER)
-    return kept + working
+    # The golden engine computes in 64 bits and keeps its symbols in lists.
+    return kept + working * (2 if engine == "golden" else 1)
 
 
 def graph_memory(
@@ -93,7 +94,7 @@ def latent_memory(picture: PictureHeader, settings: Settings) -> int:
     positions = 4 * ph * pw
     kept = sum(CHANNELS) * positions * _KEPT
     working = _LATENT_GOLDEN if settings.engine == "golden" else _LATENT_JIT
-    return max(entropy_memory(picture), kept + max(CHANNELS) * positions * working)
+    return max(entropy_memory(picture, settings.engine), kept + max(CHANNELS) * positions * working)
 
 
 def picture_memory(
@@ -123,7 +124,7 @@ def picture_memory(
         picture.height * picture.width * (_PICTURE_GOLDEN if settings.engine == "golden" else _PICTURE_JIT)
     )
     return max(
-        entropy_memory(picture), latent_memory(picture, settings), latents + planes + tiles, planes + samples
+        entropy_memory(picture, settings.engine), latent_memory(picture, settings), latents + planes + tiles, planes + samples
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import pytest
 
 import refdec.decoder
 from conformance.verify import synthetic
+from conformance.verify.build import build_stream
+from conformance.verify.cases import Case, Part
 from conformance.verify.suite import Suite
+from refdec import entropy
 from refdec.codestream import Dialect, parse
 from refdec.codestream.geometry import region_rectangles
 from refdec.decoder import EntropyResult, decode_entropy
@@ -101,7 +105,7 @@ def test_the_other_dialect_is_named(suite: Suite, synthetic_models: ModelSet) ->
 def test_memory_is_checked_before_anything_is_decoded(
     suite: Suite, synthetic_models: ModelSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needed = entropy_memory(parse(suite.streams["plain-64x64.jai"]).picture)
+    needed = entropy_memory(parse(suite.streams["plain-64x64.jai"]).picture, "golden")
     decode(
         suite,
         synthetic_models,
@@ -118,6 +122,22 @@ def test_memory_is_checked_before_anything_is_decoded(
         limits = replace(DEFAULT_LIMITS, max_memory_bytes=needed - 1)
         decode(suite, synthetic_models, "plain-64x64", "golden", limits=limits)
     assert caught.value.exit_code == 5 and str(needed) in str(caught.value.found)
+
+
+@pytest.mark.parametrize(("engine", "size"), [("jit", (512, 768)), ("golden", (256, 320))])
+def test_memory_estimate_is_an_upper_one(
+    synthetic_models: ModelSet, engine: str, size: tuple[int, int]
+) -> None:
+    part = Part(beta=-900, rvs=True, grfs=True, lsbs=True)
+    case = Case("large", "", size, model=1, parts=(part, part), quality="odd")
+    data = build_stream(case, 1, synthetic_models, entropy.engine("jit"))
+    decode_entropy(data, synthetic_models, engine=engine)
+    tracemalloc.start()
+    decode_entropy(data, synthetic_models, engine=engine)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    estimate = entropy_memory(parse(data).picture, engine)
+    assert estimate / 4 < peak < estimate
 
 
 def test_threads_do_not_change_the_result(suite: Suite, synthetic_models: ModelSet) -> None:
