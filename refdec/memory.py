@@ -124,7 +124,10 @@ def picture_memory(
         picture.height * picture.width * (_PICTURE_GOLDEN if settings.engine == "golden" else _PICTURE_JIT)
     )
     return max(
-        entropy_memory(picture, settings.engine), latent_memory(picture, settings), latents + planes + tiles, planes + samples
+        entropy_memory(picture, settings.engine),
+        latent_memory(picture, settings),
+        latents + planes + tiles,
+        planes + samples,
     )
 
 
