@@ -66,8 +66,24 @@ def component_scales(
 
     :raises CodestreamSyntaxError: gain, displacement and quality map add up to more than the syntax can mean.
     """
-    header = picture.components[c]
     raw = hyper_scale(model.graph, z_hat, (picture.height, picture.width), engine.name, threads)
+    return scales_of(picture, c, model, raw, quality_map, engine, show)
+
+
+def scales_of(
+    picture: PictureHeader,
+    c: int,
+    model: EntropyModel,
+    raw: Int32,
+    quality_map: npt.NDArray[np.int8] | None,
+    engine: EntropyEngine,
+    show: Show = lambda _point, _tensor: None,
+) -> Scales:
+    """The same from the hyper scale decoder's output, which does not depend on the rate.
+
+    :param raw: int32 ``[C, lh, lw]``, 0..3967.
+    """
+    header = picture.components[c]
     show("log_sigma_raw", raw)
     if quality_map is not None:
         show("quality_map", quality_map)

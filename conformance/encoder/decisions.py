@@ -26,27 +26,36 @@ def cube_flags(error: Float32, threshold: float = CUBE_ERROR) -> npt.NDArray[np.
     threshold: everything there must be coded. Positions beyond the latent contribute nothing.
     """
     _, height, width = error.shape
+    shape = tuple(-(-((n + 1) // 2) // CUBE) for n in (height, width))
+    return np.stack([phase_flags(error[:, p >> 1 :: 2, p & 1 :: 2], shape, threshold) for p in range(4)])
+
+
+def phase_flags(
+    error: Float32, shape: tuple[int, ...], threshold: float = CUBE_ERROR
+) -> npt.NDArray[np.uint8]:
+    """The flags of one phase, ``shape``, from the error at its positions ``[C, rows, columns]``."""
+    plane = np.zeros((shape[0] * CUBE, shape[1] * CUBE), np.float32)
     worst = error.max(axis=0, initial=0)
-    rows, columns = ((n + 1) // 2 for n in (height, width))
-    blocks = (-(-rows // CUBE), -(-columns // CUBE))
-    flags = np.ones((4, *blocks), np.uint8)
-    for p in range(4):
-        plane = np.zeros((blocks[0] * CUBE, blocks[1] * CUBE), np.float32)
-        part = worst[p >> 1 :: 2, p & 1 :: 2]
-        plane[: part.shape[0], : part.shape[1]] = part
-        peak = plane.reshape(blocks[0], CUBE, blocks[1], CUBE).max(axis=(1, 3))
-        flags[p] = peak <= np.float32(threshold)
-    return flags
+    plane[: worst.shape[0], : worst.shape[1]] = worst
+    peak = plane.reshape(shape[0], CUBE, shape[1], CUBE).max(axis=(1, 3))
+    return (peak <= np.float32(threshold)).astype(np.uint8)
 
 
 def choose_cube_flags(
     difference: Float32, steps: Steps, by_threshold: npt.NDArray[np.bool_], num_chs: int, component: int
 ) -> npt.NDArray[np.uint8]:
-    """Cube flags for given differences ``y - mean`` ``[C, h, w]``.
+    """Cube flags for given differences ``y - mean`` ``[C, h, w]`` of all phases."""
+    return cube_flags(coding_error(difference, steps, by_threshold, num_chs, component))
+
+
+def coding_error(
+    difference: Float32, steps: Steps, by_threshold: npt.NDArray[np.bool_], num_chs: int, component: int
+) -> Float32:
+    """What coding under the threshold's mask alone leaves of differences ``y - mean`` ``[C, h, w]``.
 
     In chroma the channels from ``num_chs`` on count with the full difference, in luma not at all.
     For luma the means of a phase follow from the phases before it, so that an encoder with a context
-    model calls this once a phase and uses that phase's flags.
+    model asks once a phase.
     """
     coded = by_threshold.copy()
     coded[num_chs:] = False
@@ -54,7 +63,8 @@ def choose_cube_flags(
     if component == 0:
         known = known.copy()
         known[num_chs:] = 0
-    return cube_flags(np.abs(dequantise(quantise(known, steps, coded), steps) - known))
+    error: Float32 = np.abs(dequantise(quantise(known, steps, coded), steps) - known)
+    return error
 
 
 def grfs_flags(

@@ -109,7 +109,6 @@ def encode_payloads(
     :param left_out: for each component, independent regions to leave out of the stream.
     :raises ValueError: a symbol does not fit 16 bits.
     """
-    coded_z = engine.encode_z(z_hats, [model.z_cdf for model in models], picture.num_threads_z)
     quality = None
     if quality_map is not None:
         quality = encode_quality_map(picture, quality_map, engine, quality_rounding)
@@ -117,7 +116,8 @@ def encode_payloads(
         encode_regions(picture, c, models[c], z_hats[c], symbols[c], quality_map, engine, left_out[c])
         for c in (0, 1)
     )
-    return Payloads(_with_table(*coded_z), (residual[0], residual[1]), quality)
+    z = encode_z(models, z_hats, picture.num_threads_z, engine)
+    return Payloads(z, (residual[0], residual[1]), quality)
 
 
 def encode_regions(
@@ -131,8 +131,20 @@ def encode_regions(
     left_out: frozenset[int] = frozenset(),
 ) -> tuple[bytes | None, ...]:
     """Residual payloads of one component, one a region in index order."""
-    header = picture.components[c]
     scales = component_scales(picture, c, model, z_hat, quality_map, engine)
+    return region_payloads(picture, c, scales, symbols, engine, left_out)
+
+
+def region_payloads(
+    picture: PictureHeader,
+    c: int,
+    scales: Scales,
+    symbols: Int32,
+    engine: EntropyEngine,
+    left_out: frozenset[int] = frozenset(),
+) -> tuple[bytes | None, ...]:
+    """The same where the scales are known."""
+    header = picture.components[c]
     levels = engine.levels(scales.log)
     payloads: list[bytes | None] = []
     for index, rect in enumerate(region_rectangles(picture, c, depth=4, extended=False)):
@@ -145,6 +157,16 @@ def encode_regions(
         coded = engine.encode_residual(*parts, header.num_threads_r)
         payloads.append(None if index in left_out else _with_table(*coded))
     return tuple(payloads)
+
+
+def encode_z(
+    models: tuple[EntropyModel, EntropyModel],
+    z_hats: Sequence[npt.NDArray[np.int8]],
+    threads: int,
+    engine: EntropyEngine,
+) -> bytes:
+    """The payload of the hyper-latents of both components."""
+    return _with_table(*engine.encode_z(z_hats, [model.z_cdf for model in models], threads))
 
 
 def encode_quality_map(

@@ -1,0 +1,144 @@
+"""The float half of the encoder: weights from a file, picture to latents, in strips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from conformance.encoder.source import Source
+from conformance.networks.hyper import quantise_z
+from conformance.training.light import BLOCKS, LightAnalysis, LightHyperEncoder
+from refdec.codestream.geometry import ceil_div
+from refdec.errors import ModelError
+from refdec.models_io import COMPONENT_NAMES, ModelSet
+
+Float32 = npt.NDArray[np.float32]
+Int8 = npt.NDArray[np.int8]
+BUNDLED = Path(__file__).parent.parent / "models"
+WEIGHTS = "encoder.safetensors"
+STRIP = 32
+"""Latent rows that are analysed at a time."""
+LATENT_STEP = 16
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What the float networks make of a picture, luma and chroma. It does not depend on the rate.
+
+    :param y: float32 ``[C, lh, lw]`` each.
+    :param z_hat: int8 ``[C, hz, wz]`` each, -31..31.
+    """
+
+    y: tuple[Float32, Float32]
+    z_hat: tuple[Int8, Int8]
+
+
+class FloatEncoder:
+    """Analysis transform and hyper-encoder of both components of one model."""
+
+    def __init__(self, networks: list[tuple[LightAnalysis, LightHyperEncoder]], device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.networks = [
+            (analysis.eval().to(self.device), hyper.eval().to(self.device)) for analysis, hyper in networks
+        ]
+
+    @torch.no_grad()
+    def analyse(self, source: Source) -> Latents:
+        """Picture to latents; memory beyond them does not grow with the picture's height."""
+        y, z_hat = [], []
+        for component, (analysis, hyper_encoder) in enumerate(self.networks):
+            latent = self._latent(source, component, analysis)
+            z = quantise_z(hyper_encoder(latent))[0]
+            y.append(latent[0].cpu().numpy())
+            z_hat.append(z.cpu().numpy().astype(np.int8))
+        return Latents((y[0], y[1]), (z_hat[0], z_hat[1]))
+
+    def _latent(self, source: Source, component: int, analysis: LightAnalysis) -> Tensor:
+        height = source.size[0]
+        rows = ceil_div(height, LATENT_STEP)
+        planes = source.luma if component == 0 else source.chroma_planes
+        parts = []
+        for first in range(0, rows, STRIP):
+            last = min(first + STRIP, rows)
+            # the correction of a latent row looks at features of the rows next to it, no further
+            above, below = min(first, 1), min(rows - last, 1)
+            start, stop = (first - above) * LATENT_STEP, min((last + below) * LATENT_STEP, height)
+            part = analysis(planes(start, stop).to(self.device))
+            parts.append(part[:, :, above : above + last - first])
+        return torch.cat(parts, dim=2)
+
+
+def weights_path(models: ModelSet, model_id: int) -> Path:
+    """Where the encoder's weights of one model lie: beside its decoder files, or with this package.
+
+    :raises ModelError: nowhere.
+    """
+    name = Path(f"model{model_id}") / WEIGHTS
+    folders = [] if models.root is None else [models.root, BUNDLED / models.root.name]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    places = " or ".join(str(folder / name) for folder in folders) or "a folder"
+    raise ModelError(f"no encoder weights for model {model_id}: expected them in {places}")
+
+
+def has_weights(models: ModelSet, model_id: int) -> bool:
+    """Whether pictures can be coded with a model."""
+    try:
+        weights_path(models, model_id)
+    except ModelError:
+        return False
+    return True
+
+
+def load_float_encoder(models: ModelSet, model_id: int, device: str = "cpu") -> FloatEncoder:
+    """The float networks of one model.
+
+    :raises ModelError: no weights, or weights of other networks.
+    """
+    path = weights_path(models, model_id)
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot read the encoder's weights ({error})") from error
+    networks = []
+    for component, part in enumerate(COMPONENT_NAMES):
+        analysis, hyper_encoder = LightAnalysis(component), LightHyperEncoder(component)
+        for name, network in (("analysis", analysis), ("hyper_encoder", hyper_encoder)):
+            _fill(network, tensors, f"{part}.{name}.", path)
+        networks.append((analysis, hyper_encoder))
+    return FloatEncoder(networks, device)
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    state = {
+        name[len(prefix) :]: value.float() for name, value in tensors.items() if name.startswith(prefix)
+    }
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    if found != expected:
+        wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise ModelError(f"{path}: '{prefix}{wrong[0]}' is absent, unknown or misshapen")
+    network.load_state_dict(state)
+
+
+def choose_device(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes CUDA where there is one.
+
+    :raises ModelError: CUDA is asked for and not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ModelError("this machine has no CUDA device that PyTorch can use")
+    return name
+
+
+assert tuple(LATENT_STEP // block for block in BLOCKS) == (1, 2)
