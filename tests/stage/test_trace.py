@@ -203,3 +203,30 @@ def test_a_values_name_cannot_lead_elsewhere(tmp_path: Path) -> None:
     text = path.read_text().replace('"values": "t.npz"', '"values": "../t.npz"')
     path.write_text(text)
     assert read_trace(path).values_path() == tmp_path / "inner/t.npz"
+
+
+def test_the_example_of_the_documentation_writes_the_same_trace(tmp_path: Path) -> None:
+    """Run the code of docs/trace.md as it stands there, and compare its trace with ours."""
+    text = (Path(__file__).parents[2] / "docs/trace.md").read_text()
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    example: dict[str, Any] = {}
+    exec(code.group(1), example)
+    ours = write(tmp_path / "ours.jsonl")
+    lines = [
+        example["trace_line"](point, "Y", tensor.shape, [int(v) for v in tensor.reshape(-1)], region=region)
+        for point, region, tensor in (
+            ("z_hat", None, Z),
+            ("skip_mask", None, RESIDUAL > 0),
+            ("residual", 0, RESIDUAL[:, :2]),
+            ("residual", 1, RESIDUAL[:, 2:]),
+            ("residual", None, RESIDUAL),
+        )
+    ]
+    with (tmp_path / "theirs.jsonl").open("w") as file:
+        example["write_trace"](file, b"stream", lines)
+    theirs = read_trace(tmp_path / "theirs.jsonl")
+    assert theirs.header["stream_sha256"] == read_trace(ours).header["stream_sha256"]
+    assert theirs.entries == read_trace(ours).entries
+    assert compare(read_trace(ours), theirs) is None
+    assert all(f"`{point}`" in text or f"`{point}." in text for point in POINTS)
