@@ -98,6 +98,31 @@ def digest(tensor: npt.NDArray[Any], dtype: str) -> str:
     return hashlib.sha256(canonical(tensor, dtype).tobytes()).hexdigest()
 
 
+def entry_of(
+    point: str, component: str | None, region: int | None, tensor: npt.NDArray[Any]
+) -> tuple[dict[str, Any], npt.NDArray[Any]]:
+    """The line of a tensor, and the tensor as it was hashed; its dtype is the one that :data:`POINTS` fixes.
+
+    :raises TraceError: there is no such point.
+    """
+    known = point_of(point)
+    if known is None:
+        raise TraceError(f"no trace point '{point}'")
+    dtype = known.dtype_of(tensor)
+    array = canonical(tensor, dtype)
+    entry = {
+        "point": point,
+        "component": component,
+        "region": region,
+        "shape": list(array.shape),
+        "dtype": dtype,
+        "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        "min": int(array.min()) if array.size else None,
+        "max": int(array.max()) if array.size else None,
+    }
+    return entry, array
+
+
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that is at ``path`` either whole or not at all."""
@@ -151,24 +176,9 @@ class TraceWriter:
 
     def __call__(self, point: str, component: str, region: int | None, tensor: npt.NDArray[Any]) -> None:
         """Record one tensor; its dtype is the one that :data:`POINTS` fixes."""
-        known = point_of(point)
-        if known is None:
-            raise TraceError(f"no trace point '{point}'")
-        dtype = known.dtype_of(tensor)
-        array = canonical(tensor, dtype)
+        entry, array = entry_of(point, component, region, tensor)
         self.count += 1
-        self._write(
-            {
-                "point": point,
-                "component": component,
-                "region": region,
-                "shape": list(array.shape),
-                "dtype": dtype,
-                "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
-                "min": int(array.min()) if array.size else None,
-                "max": int(array.max()) if array.size else None,
-            }
-        )
+        self._write(entry)
         if self._archive is not None:
             # A ZipInfo made from a name alone carries a fixed date: the same tensors give the same file.
             member = zipfile.ZipInfo(key(point, component, region) + ".npy")
