@@ -19,7 +19,7 @@ from conformance.importer.checkpoint import Checkpoint
 from conformance.networks.analysis import ANALYSIS, Analysis
 from conformance.networks.calibration import DISPLACEMENTS, Coded, draw, from_stream
 from conformance.networks.context import ContextModel
-from conformance.networks.convert import RatePoint, Scheme, convert_latent, convert_synthesis, rate_point
+from conformance.networks.convert import Scheme, convert_latent, convert_synthesis, rate_point
 from conformance.networks.hyper import HyperDecoder, HyperEncoder
 from conformance.networks.pictures import FloatEncoder, encode_picture, generated_pictures
 from conformance.networks.synthesis import SYNTHESIS
@@ -34,6 +34,8 @@ OPERATING_POINTS = ("sop", "bop", "hop")
 PICTURE_SIDE = 1024
 DRAWN_HEADROOM, CODED_HEADROOM = 2.0, 4.0
 """Drawn latents have the tails of the model's own distributions; a few pictures or streams do not."""
+ATTENTION_HEADROOM = 2.0
+"""Networks that normalise their activations need every bit and vary less."""
 
 Reader = Callable[[str], "Checkpoint | None"]
 M = TypeVar("M", bound=nn.Module)
@@ -95,23 +97,12 @@ def convert_networks(
     headroom = DRAWN_HEADROOM if source == "drawn" else CODED_HEADROOM
     point = rate_point(hyper, context, coded, headroom)
     how = Scheme(scheme, policy(scheme, headroom))
+    attentive = Scheme(scheme, policy(scheme, min(headroom, ATTENTION_HEADROOM)))
     latents = []
     for component, checkpoint in enumerate((luma, chroma)):
         facts = _provenance(checkpoint, source)
         latents.append(convert_latent(point, component, how, facts))
         yield Made("latent", component, checkpoint.name, latents[-1])
-    yield from _synthesis(read, beta, point, how, latents, source, progress)
-
-
-def _synthesis(
-    read: Reader,
-    beta: str,
-    point: RatePoint,
-    how: Scheme,
-    latents: Sequence[Model],
-    source: str,
-    progress: Callable[[str], None],
-) -> Iterator[Made]:
     for name in OPERATING_POINTS:
         for component in (0, 1):
             checkpoint = read(synthesis_name(name, component, beta))
@@ -120,8 +111,8 @@ def _synthesis(
             progress(checkpoint.name)
             network = network_of(SYNTHESIS[name, component](), checkpoint)
             facts = _provenance(checkpoint, source)
-            readable = latents[: component + 1]
-            model = convert_synthesis(point, network, component, name, how, facts, readable)
+            chosen, readable = attentive if name == "hop" else how, latents[: component + 1]
+            model = convert_synthesis(point, network, component, name, chosen, facts, readable)
             yield Made(name, component, checkpoint.name, model)
 
 

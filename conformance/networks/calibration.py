@@ -55,12 +55,14 @@ class FloatLatents:
     """What the float networks make of it, float32 ``[1, C, ., .]``.
 
     :param psi: luma ``[1, 640, ., .]`` and chroma ``[1, 384, ., .]``.
-    :param phases: luma latent by phase, on the half grid, with what lies beyond an odd size.
+    :param means: luma mean by phase, on the half grid, with what lies beyond an odd size.
+    :param phases: luma latent by phase, the same way.
     :param y_hat: luma and chroma.
     """
 
     coded: Coded
     psi: tuple[Tensor, Tensor]
+    means: list[Tensor]
     phases: list[Tensor]
     y_hat: tuple[Tensor, Tensor]
 
@@ -159,15 +161,18 @@ def float_latents(
         for network, z in zip(hyper, coded.z_hat, strict=True)
     ]
     residual = [torch.from_numpy(r / RESIDUAL_UNIT).float()[None] for r in coded.residual]
-    parts, phases = split_phases(residual[0]), []
+    parts = split_phases(residual[0])
+    means: list[Tensor] = []
+    phases: list[Tensor] = []
 
     def step(phase: int, mean: Tensor) -> Tensor:
+        means.append(mean)
         phases.append(parts[phase] + mean)
         return phases[-1]
 
     luma = context.run(psi[0], size, step)
     chroma = chroma_mean(psi[1], size) + residual[1]
-    return FloatLatents(coded, (psi[0], psi[1]), phases, (luma, chroma))
+    return FloatLatents(coded, (psi[0], psi[1]), means, phases, (luma, chroma))
 
 
 @dataclass(frozen=True)

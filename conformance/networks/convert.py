@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from conformance.networks.calibration import Coded, FloatLatents, LatentFormat, float_latents, latent_format
 from conformance.networks.context import ContextModel
@@ -44,6 +46,10 @@ from refdec.networks.models import (
 Int32 = npt.NDArray[np.int32]
 
 
+MEAN_GUARD_BITS = 4
+"""Fraction bits that a mean may have beyond the latent's."""
+
+
 @dataclass(frozen=True)
 class Scheme:
     """How to quantise: the scheme's name and the calibration policy."""
@@ -60,12 +66,14 @@ class RatePoint:
     :param context: the context model.
     :param latents: calibration pictures.
     :param formats: number formats of the latents, luma and chroma.
+    :param headroom: what a channel may reach, in terms of the largest value seen in it.
     """
 
     hyper: tuple[HyperDecoder, HyperDecoder]
     context: ContextModel
     latents: Sequence[FloatLatents]
     formats: tuple[LatentFormat, LatentFormat]
+    headroom: float = 2.0
 
 
 def rate_point(
@@ -74,25 +82,25 @@ def rate_point(
     coded: Sequence[Coded],
     headroom: float = 2.0,
 ) -> RatePoint:
-    """Run the float networks over the calibration pictures and choose the latents' format.
-
-    :param headroom: what a latent's channel may reach, in terms of the largest value seen in it.
-    """
+    """Run the float networks over the calibration pictures and choose the latents' format."""
     latents = [float_latents(hyper, context, picture) for picture in coded]
-    return RatePoint(
-        hyper, context, latents, (latent_format(latents, 0, headroom), latent_format(latents, 1, headroom))
-    )
+    formats = latent_format(latents, 0, headroom), latent_format(latents, 1, headroom)
+    return RatePoint(hyper, context, latents, formats, headroom)
 
 
 def convert_latent(point: RatePoint, component: int, scheme: Scheme, provenance: Mapping[str, Any]) -> Model:
     """The latent model of one component: hyper-decoder, context model (luma) and sums."""
     latents, y_hat = point.latents, point.formats[component]
     context = _given(y_hat)
-    z_format = {"z_hat": Format(0, -Z_LIMIT, Z_LIMIT)}
+    hyper_formats = {"z_hat": Format(0, -Z_LIMIT, Z_LIMIT)}
+    if component == 1:
+        hyper_formats["psi"] = mean_format(
+            point, [s.psi[1] for s in latents], np.tile(y_hat.fraction, PHASES)
+        )
     samples: list[Sample] = [
         ({"z_hat": s.coded.z_hat[component].astype(np.float32)}, s.coded.size) for s in latents
     ]
-    hyper, report = _compile(hyper_decoder_graph(point.hyper[component]), samples, scheme, z_format)
+    hyper, report = _compile(hyper_decoder_graph(point.hyper[component]), samples, scheme, hyper_formats)
     graphs, reports = {HYPER_DECODER: hyper}, {HYPER_DECODER: report}
     channels = CHANNELS[component]
     psi = output_format(hyper, "psi")
@@ -103,7 +111,7 @@ def convert_latent(point: RatePoint, component: int, scheme: Scheme, provenance:
             formats = {
                 "psi": mean,
                 **{f"y_hat.{k}": context for k in range(s)},
-                "mu": Format(None, -LATENT_MAX, LATENT_MAX),
+                "mu": mean_format(point, [p.means[s] for p in latents], y_hat.fraction),
             }
             network = context_graph(point.context.MCM[s], s)
             graphs[name], reports[name] = _compile(network, _phase_samples(point, s), scheme, formats)
@@ -161,6 +169,14 @@ def output_format(graph: Graph, name: str) -> Format:
     lo, hi = graph.clip_range(name)
     fraction = np.broadcast_to(np.asarray(graph.node(name).fraction, np.int32), lo.shape)
     return Format(fraction, lo, hi)
+
+
+def mean_format(point: RatePoint, values: Sequence[Tensor], latent_fraction: Int32) -> Format:
+    """As fine as what was seen allows, but not finer than is of use where it is added to the latent."""
+    reach = torch.stack([value.abs().amax((0, 2, 3)) for value in values]).amax(0).double().numpy()
+    finest = np.floor(np.log2(LATENT_MAX / (reach * point.headroom + 2.0**-20)))
+    fraction = np.clip(finest, 0, latent_fraction + MEAN_GUARD_BITS).astype(np.int32)
+    return Format(fraction, -LATENT_MAX, LATENT_MAX)
 
 
 def sum_of(mean: Format, latent: LatentFormat) -> Graph:

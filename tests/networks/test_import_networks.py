@@ -1,0 +1,201 @@
+"""Official networks to integer models: what comes out, how close it is, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conformance.importer.folder import Options, import_folder
+from conformance.networks import SYNTHESIS, ContextModel, HyperDecoder, part
+from conformance.networks.calibration import draw, float_latents
+from conformance.networks.convert import sum_of, with_full_signal
+from conformance.networks.pictures import generated_pictures
+from conformance.networks.synthetic import fill_synthetic
+from conformance.quantize.options import Format
+from refdec.codestream.geometry import Rect, SynthesisTile
+from refdec.errors import ModelError
+from refdec.integer import Graph, run
+from refdec.models_io import ModelSet, open_models
+from refdec.networks import (
+    decode_latent,
+    hyper_decoder,
+    latent_model,
+    synthesis_model,
+    synthesise,
+    to_bytes,
+)
+from tests.networks import official
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    """A rate point with SOP, calibrated on drawn latents because the folder has no encoder."""
+    folder = tmp_path_factory.mktemp("drawn")
+    report = import_folder(official.write(folder / "in"), folder / "out")
+    assert len(report.written) == 6
+    return open_models(folder / "out")
+
+
+def test_all_files_of_a_rate_point(drawn: ModelSet) -> None:
+    found = {(kind, component) for _, kind, component, _ in drawn.files()}
+    assert found == {(kind, c) for kind in ("entropy", "latent", "sop") for c in (0, 1)}
+    luma = drawn.load(official.MODEL_ID, "latent", 0)
+    assert list(luma.graphs) == [
+        "hyper_decoder",
+        *(f"{kind}.{s}" for s in range(4) for kind in ("mcm", "sum")),
+    ]
+    assert luma.provenance["calibrated_on"] == "drawn"
+    assert luma.provenance["scheme"] == "w16a16"
+    assert luma.provenance["source"] == "VM_common_int/Y_0.012.pth"
+    assert all(entry["snr_db"] > 50 for entry in luma.provenance["quality"].values())
+
+
+@torch.no_grad()
+def test_integer_networks_follow_the_float_ones(drawn: ModelSet) -> None:
+    models = [latent_model(drawn.load(official.MODEL_ID, "latent", c), c) for c in (0, 1)]
+    entropy = (drawn.entropy(official.MODEL_ID, 0), drawn.entropy(official.MODEL_ID, 1))
+    # a picture that calibration has not seen, cut to odd sizes
+    whole = next(draw(entropy, seed=1))
+    size = (203, 311)
+    coded = replace(
+        whole,
+        size=size,
+        residual=(whole.residual[0][:, :13], whole.residual[1][:, :13]),
+    )
+    hyper = tuple(
+        _filled(HyperDecoder(160 if c == 0 else 96), official.common(c), "hyper_decoder") for c in (0, 1)
+    )
+    context = _filled(ContextModel(), official.common(0), "context")
+    reference = float_latents(hyper, context, coded)
+    latents = []
+    for c, model in enumerate(models):
+        psi = hyper_decoder(model, coded.z_hat[c], size)
+        fraction = np.array(model.hyper_decoder.node("psi").fraction)
+        assert _snr(reference.psi[c], psi, fraction) > 55
+        latents.append(decode_latent(model, psi, coded.residual[c]))
+        assert _snr(reference.y_hat[c], latents[c], model.fraction) > 55
+    area = Rect(0, 0, *size)
+    tile = SynthesisTile(area, Rect(0, 0, 13, 20), area)
+    for c in (0, 1):
+        model = synthesis_model(drawn.load(official.MODEL_ID, "sop", c), c, models[: c + 1])
+        planes = synthesise(model, latents[: c + 1], [tile])
+        samples = fill_synthetic(SYNTHESIS["sop", c]())(torch.cat(reference.y_hat[: c + 1], dim=1), size)
+        expected = samples[0].numpy()
+        assert planes.shape == expected.shape
+        difference = np.abs(to_bytes(planes).astype(int) - np.rint(expected).astype(int))
+        assert np.abs(planes / 256 - expected).mean() < 0.15
+        assert difference.max() <= 2 and (difference > 0).mean() < 0.15
+
+
+def _filled(network: torch.nn.Module, state: dict[str, torch.Tensor], prefix: str) -> torch.nn.Module:
+    network.load_state_dict(part(state, prefix))
+    return network
+
+
+def _snr(real: torch.Tensor, found: np.ndarray, fraction: np.ndarray) -> float:
+    expected = real[0].double().numpy()
+    error = found / np.exp2(np.broadcast_to(fraction, len(found)))[:, None, None] - expected
+    return float(10 * np.log10((expected**2).sum() / (error**2).sum()))
+
+
+def test_import_of_networks_is_deterministic(drawn: ModelSet, tmp_path: Path) -> None:
+    folder = official.write(tmp_path / "in", ())
+    import_folder(folder, tmp_path / "out")
+    for name in ("latent_Y", "latent_UV"):
+        file = f"model1/{name}.safetensors"
+        assert drawn.root is not None
+        assert (tmp_path / "out" / file).read_bytes() == (drawn.root / file).read_bytes()
+
+
+def test_pictures_are_generated_where_there_is_an_encoder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("conformance.networks.pictures.GENERATED_SIZE", (64, 96))
+    folder = official.write(tmp_path / "in", (), encoder=True)
+    import_folder(folder, tmp_path / "out")
+    model = open_models(tmp_path / "out").load(official.MODEL_ID, "latent", 1)
+    assert model.provenance["calibrated_on"] == "generated"
+    assert model.provenance["calibration"] == [[64, 96]] * 12
+    # the same with a file in place of them, and at its own size
+    path = tmp_path / "picture.png"
+    Image.fromarray(generated_pictures(3)[0][:50, :33]).save(path)
+    import_folder(folder, tmp_path / "other", Options(calibrate=(path,)))
+    model = open_models(tmp_path / "other").load(official.MODEL_ID, "latent", 1)
+    assert (model.provenance["calibrated_on"], model.provenance["calibration"]) == ("files", [[50, 33]])
+
+
+def test_generated_pictures_are_pictures() -> None:
+    pictures = generated_pictures()
+    assert all(p.shape == (256, 320, 3) and p.dtype == np.uint8 for p in pictures)
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, generated_pictures(), strict=True))
+    assert {int(pictures[-1].min()), int(pictures[-1].max())} == {0, 255}
+    assert all(p.std() > 20 for p in pictures)
+
+
+def test_the_entropy_stage_can_be_imported_alone(tmp_path: Path) -> None:
+    folder = official.write(tmp_path / "in", ())
+    report = import_folder(folder, tmp_path / "out", Options(networks=False))
+    assert [target for target, _, _ in report.written] == [
+        "model1/entropy_Y.safetensors",
+        "model1/entropy_UV.safetensors",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"hyper_decoder.conv3.bias": None}, "has no tensor 'hyper_decoder.conv3.bias'"),
+        ({"hyper_decoder.conv4.weight": torch.zeros(640, 160, 1, 1)}, r"expected float32\[640, 160, 3, 3\]"),
+        ({"context.MCM.2.conv.0.weight": torch.full((160, 320, 1, 1), torch.nan)}, "are no numbers"),
+        ({"hyper_decoder.conv1.weight": torch.zeros(160, 160, 1, 1, dtype=torch.int8)}, "int8"),
+    ],
+)
+def test_broken_networks_are_refused(tmp_path: Path, change, message) -> None:
+    folder = official.write(tmp_path / "in", ())
+    state = {**official.common(0), **change}
+    kept = {name: value for name, value in state.items() if value is not None}
+    official.save(folder, "VM_common_int/Y_0.012.pth", kept)
+    with pytest.raises(ModelError, match=message):
+        import_folder(folder, tmp_path / "out")
+
+
+def test_unusable_calibration_files_are_refused(tmp_path: Path) -> None:
+    folder = official.write(tmp_path / "in", ())
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (64, 64)).save(picture)
+    with pytest.raises(ModelError, match="no analysis transform"):
+        import_folder(folder, tmp_path / "out", Options(calibrate=(picture,)))
+    junk = tmp_path / "junk.bits"
+    junk.write_bytes(b"no codestream")
+    with pytest.raises(ModelError, match=r"junk\.bits cannot be used"):
+        import_folder(folder, tmp_path / "out", Options(calibrate=(junk,)))
+
+
+def test_sum_aligns_to_the_finer_scale_and_rounds_once() -> None:
+    from conformance.networks.calibration import LatentFormat
+
+    latent = LatentFormat(np.array([9, 9, 6], np.int32), np.array([32767, 1000, 32767], np.int32))
+    mean = Format(np.array([11, 7, 6], np.int32), np.full(3, -32767, np.int32), np.full(3, 32767, np.int32))
+    inputs = {
+        "mu": np.array([[[6, 5, -6]], [[40, 300, -300]], [[1, 32767, -32767]]], np.int16),
+        "residual": np.array([[[3, 0, 0]], [[-7, 0, 0]], [[-2, 1, -1]]], np.int16),
+    }
+    out = run(sum_of(mean, latent), inputs, (16, 48), engine="golden")["y_hat"]
+    # 6/4 + 3 = 4.5 -> 5; 5/4 -> 1; -6/4 -> -1; 40*4 - 7; clipped to the latent's limit; same scale
+    assert out.tolist() == [[[5, 1, -1]], [[153, 1000, -1000]], [[-1, 32767, -32767]]]
+
+
+def test_the_last_layer_reaches_all_samples(drawn: ModelSet) -> None:
+    graph = drawn.load(official.MODEL_ID, "sop", 0).graphs["synthesis"]
+    lo, hi = graph.clip_range("limit")
+    assert set(lo.tolist()) == {-32640} and set(hi.tolist()) == {32640}
+    narrow = Graph(
+        graph.inputs,
+        tuple(replace(n, lo=-5, hi=7) if n.name == "limit" else n for n in graph.nodes),
+        graph.outputs,
+    )
+    wide, _ = with_full_signal(narrow).clip_range("limit")
+    assert set(wide.tolist()) == {-32640}
