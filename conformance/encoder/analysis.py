@@ -118,9 +118,7 @@ def load_float_encoder(models: ModelSet, model_id: int, device: str = "cpu") -> 
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    state = {
-        name[len(prefix) :]: value.float() for name, value in tensors.items() if name.startswith(prefix)
-    }
+    state = {name[len(prefix) :]: value.float() for name, value in tensors.items() if name.startswith(prefix)}
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     if found != expected:

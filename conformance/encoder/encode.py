@@ -1,0 +1,167 @@
+"""From a picture to a codestream: at a given displacement, or at a given rate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.encoder.analysis import FloatEncoder, has_weights, load_float_encoder
+from conformance.encoder.closed_loop import Coded, Machine, Prepared, code, latents_of, prepare
+from conformance.encoder.options import (
+    DEFAULT_TOOLS,
+    DELTA_MAX,
+    DELTA_MIN,
+    Tools,
+    picture_header,
+    with_displacement,
+)
+from conformance.encoder.payloads import encode_quality_map
+from conformance.encoder.rate import TOLERANCE, Match, match_rate
+from conformance.encoder.source import Source
+from conformance.encoder.stream import with_quality_map
+from refdec.errors import ModelError
+from refdec.models_io import MODEL_IDS
+from refdec.picture import Picture, coded_planes, make_picture
+from refdec.settings import Settings
+from refdec.synthesis_stage import Steps, synthesis_models, synthesise_planes
+
+Int8 = npt.NDArray[np.int8]
+Log = Callable[[str], None]
+
+
+@dataclass
+class Trial:
+    """One codestream that was made: model, displacement of luma, bytes, seconds."""
+
+    model_id: int
+    delta: int
+    size: int
+    seconds: float
+
+
+@dataclass
+class Encoder:
+    """A picture being coded; what does not depend on the rate is computed once per model.
+
+    :param chroma_offset: displacement of chroma less that of luma.
+    :param seconds: of analysis and preparation, by model.
+    """
+
+    source: Source
+    machine: Machine
+    tools: Tools = DEFAULT_TOOLS
+    quality_map: Int8 | None = None
+    device: str = "cpu"
+    chroma_offset: int = 0
+    log: Log = lambda _line: None
+    trials: list[Trial] = field(default_factory=list)
+    seconds: dict[int, float] = field(default_factory=dict)
+    _prepared: dict[int, Prepared] = field(default_factory=dict)
+    _networks: dict[int, FloatEncoder] = field(default_factory=dict)
+    _best: Coded | None = None
+
+    def prepared(self, model_id: int) -> Prepared:
+        """The picture under a model.
+
+        :raises ModelError: the encoder's weights or a decoder model are missing.
+        """
+        if model_id not in self._prepared:
+            networks = self._networks.get(model_id) or load_float_encoder(
+                self.machine.models, model_id, self.device
+            )
+            header = picture_header(self.source, model_id, self.tools, self.machine.models)
+            start = time.perf_counter()
+            latents = networks.analyse(self.source)
+            self._prepared[model_id] = prepare(header, latents, self.machine)
+            self.seconds[model_id] = time.perf_counter() - start
+        return self._prepared[model_id]
+
+    def code(self, model_id: int, delta: int, delta_uv: int | None = None) -> Coded:
+        """The codestream of one model and displacement; chroma follows luma unless it has its own.
+
+        :raises ValueError: a displacement outside -1069..702.
+        """
+        chroma = delta + self.chroma_offset if delta_uv is None else delta_uv
+        chroma = min(max(chroma, DELTA_MIN), DELTA_MAX) if delta_uv is None else chroma
+        for value in (delta, chroma):
+            if not DELTA_MIN <= value <= DELTA_MAX:
+                raise ValueError(f"displacement {value} outside {DELTA_MIN}..{DELTA_MAX}")
+        prepared, engine, tools = self.prepared(model_id), self.machine.entropy, self.tools
+        start = time.perf_counter()
+        picture = with_displacement(prepared.picture, delta, chroma)
+        quality = None
+        if self.quality_map is not None:
+            rounding = tools.quality_rounding
+            picture = with_quality_map(picture, self.quality_map, engine, rounding, tools.threads_q)
+            quality = (self.quality_map, encode_quality_map(picture, self.quality_map, engine, rounding))
+        coded = code(
+            prepared,
+            picture,
+            tools.tool_header(),
+            self.machine,
+            quality=quality,
+            choose_cubes=tools.cube_flags,
+            choose_gains=tools.grfs,
+        )
+        seconds = time.perf_counter() - start
+        self.trials.append(Trial(model_id, delta, len(coded.data), seconds))
+        bpp = 8 * len(coded.data) / self.source.pixels
+        self.log(f"model {model_id} displacement {delta}: {len(coded.data)} bytes, {bpp:.4f} bpp")
+        return coded
+
+    def code_at_rate(
+        self, bpp: float, models: tuple[int, ...] | None = None, tolerance: float = TOLERANCE
+    ) -> tuple[Coded, Match]:
+        """The codestream whose size is nearest to a rate in bits per pixel of the picture.
+
+        :param models: models to choose from; all that can be used by default.
+        :raises ModelError: there is none.
+        """
+        usable = (
+            tuple(m for m in MODEL_IDS if has_weights(self.machine.models, m)) if models is None else models
+        )
+        if not usable:
+            raise ModelError("the model set has no encoder weights for any of its models")
+        best: tuple[float, Coded] | None = None
+        target = bpp * self.source.pixels
+
+        def trial(model_id: int, delta: int) -> int:
+            nonlocal best
+            coded = self.code(model_id, delta)
+            bits = 8 * len(coded.data)
+            if best is None or abs(bits - target) < best[0]:
+                best = (abs(bits - target), coded)
+            return bits
+
+        match = match_rate(target, trial, self.source.pixels, usable, tolerance=tolerance)
+        assert best is not None
+        return best[1], match
+
+    @property
+    def naive_seconds(self) -> float:
+        """What the trials would have taken with everything computed anew each time."""
+        return sum(trial.seconds + self.seconds[trial.model_id] for trial in self.trials)
+
+    @property
+    def spent_seconds(self) -> float:
+        """What they took: analysis and preparation once per model."""
+        return sum(trial.seconds for trial in self.trials) + sum(self.seconds.values())
+
+
+def reconstruct(coded: Coded, machine: Machine) -> Picture:
+    """The picture that every decoder makes of it, from the encoder's own latents.
+
+    :raises ModelError: the synthesis model is missing.
+    """
+    settings = Settings(machine.engine, machine.threads)
+    transforms = synthesis_models(coded.picture, machine.models, settings)
+    latents = latents_of(coded, machine)
+    luma, chroma = synthesise_planes(
+        coded.picture, transforms, latents, settings, None, Steps(coded.picture, None)
+    )
+    planes = coded_planes(coded.picture, luma, chroma)
+    return make_picture(coded.picture, planes, engine=machine.engine, threads=machine.threads)

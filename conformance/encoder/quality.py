@@ -1,0 +1,108 @@
+"""Quality maps from files and from regions of interest: indices -8..8 on the latent grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from refdec.codestream.geometry import latent_size
+from refdec.errors import RefdecError
+
+Int8 = npt.NDArray[np.int8]
+LIMIT = 8
+GREY_ZERO, GREY_STEP = 128, 16
+STEP = 16
+"""Luma samples per latent sample."""
+
+
+class QualityMapError(RefdecError):
+    """A quality map or region of interest that cannot be used."""
+
+    exit_code = 2
+    code = "quality-map"
+
+
+@dataclass(frozen=True)
+class Interest:
+    """A rectangle in pixels and the quality index that it gets."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+    index: int
+
+
+def parse_interest(text: str) -> Interest:
+    """``x,y,w,h:q``.
+
+    :raises QualityMapError: it is something else.
+    """
+    match = re.fullmatch(r"\s*(\d+),(\d+),(\d+),(\d+):([+-]?\d+)\s*", text)
+    if match is None:
+        raise QualityMapError(f"'{text}': expected x,y,w,h:q, e.g. 100,50,320,240:6")
+    found = Interest(*map(int, match.groups()))
+    if abs(found.index) > LIMIT or not found.w or not found.h:
+        raise QualityMapError(f"'{text}': the index must be -8..8 and the rectangle not empty")
+    return found
+
+
+def interest_map(interests: Sequence[Interest], size: tuple[int, int]) -> Int8:
+    """0, and the index of a rectangle wherever a latent sample's 16 x 16 block touches it; later ones win.
+
+    :param size: coded rows and columns in luma samples.
+    """
+    out = np.zeros(latent_size(*size), np.int8)
+    for item in interests:
+        if item.x >= size[1] or item.y >= size[0]:
+            raise QualityMapError(f"the rectangle at {item.x},{item.y} lies outside of the picture")
+        rows = slice(item.y // STEP, -(-(item.y + item.h) // STEP))
+        columns = slice(item.x // STEP, -(-(item.x + item.w) // STEP))
+        out[rows, columns] = item.index
+    return out
+
+
+def load_map(path: Path, size: tuple[int, int]) -> Int8:
+    """A map from a file, stretched to the latent grid by taking the nearest entry.
+
+    ``.npy``: integers ``[h, w]``; ``.txt`` or ``.csv``: rows of integers; a picture: grey 128 is index 0,
+    16 steps of grey are one index, so black is -8 and white is 8.
+
+    :param size: coded rows and columns in luma samples.
+    :raises QualityMapError: the file cannot be read, or an index is outside -8..8.
+    """
+    try:
+        values = _read(path)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise QualityMapError(f"{path}: cannot read the quality map ({error})") from error
+    if values.ndim != 2 or values.size == 0:
+        raise QualityMapError(f"{path}: expected rows and columns, found shape {list(values.shape)}")
+    if values.min() < -LIMIT or values.max() > LIMIT:
+        raise QualityMapError(f"{path}: indices {values.min()}..{values.max()}, allowed are -8..8")
+    target = latent_size(*size)
+    rows, columns = ((2 * np.arange(n) + 1) * m // (2 * n) for n, m in zip(target, values.shape, strict=True))
+    return np.ascontiguousarray(values[np.ix_(rows, columns)], np.int8)
+
+
+def _read(path: Path) -> npt.NDArray[np.int64]:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        array = np.load(path, allow_pickle=False)
+        if array.dtype.kind not in "iu":
+            raise ValueError(f"values of type {array.dtype}, expected integers")
+        return array.astype(np.int64)
+    if suffix in (".txt", ".csv"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [[int(word) for word in line.replace(",", " ").split()] for line in lines if line.strip()]
+        if len({len(row) for row in rows}) > 1:
+            raise ValueError("rows of different length")
+        return np.array(rows, np.int64)
+    with Image.open(path) as picture:
+        grey = np.asarray(picture.convert("L")).astype(np.int64)
+    return np.clip((grey - GREY_ZERO + GREY_STEP // 2) // GREY_STEP, -LIMIT, LIMIT)

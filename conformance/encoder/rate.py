@@ -1,0 +1,174 @@
+"""Rate control: the model and the displacement at which a picture has a wanted size.
+
+Three steps, each of which reuses what was coded before. The model: the one whose size at displacement 0 is
+nearest to the target, in relative terms. A first estimate: the logarithm of the size is nearly linear in the
+displacement. Then refinement inside a bracket, by interpolation in the same coordinates, by halving where
+that does not shrink it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+DELTA_RANGE: dict[int, tuple[int, int]] = {0: (-1024, 259), 1: (-443, 259), 2: (-443, 702), 3: (-443, 702)}
+"""Displacements that the reference encoder's rate control uses with each model."""
+TYPICAL_BPP: dict[int, float] = {0: 0.23, 1: 0.52, 2: 1.05, 3: 1.85}
+"""What photographs take at displacement 0: only where the search begins."""
+SLOPE = 0.0014
+"""Of the logarithm of the size, per step of displacement, before two sizes are known."""
+WINDOW = 100
+"""How far from an estimate the search goes before it looks again."""
+TOLERANCE = 0.01
+MAX_TRIALS = 16
+
+Trial = Callable[[int, int], int]
+"""Codes with a model and a displacement, returns bits."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the search found.
+
+    :param model_id: with :attr:`delta` the best trial. :param bits: its size.
+    :param reached: the size is within the tolerance.
+    :param trials: model, displacement and bits of every trial, in order.
+    """
+
+    model_id: int
+    delta: int
+    bits: int
+    reached: bool
+    trials: tuple[tuple[int, int, int], ...]
+
+
+def match_rate(
+    target: float,
+    trial: Trial,
+    pixels: int,
+    models: Sequence[int],
+    *,
+    tolerance: float = TOLERANCE,
+    ranges: Mapping[int, tuple[int, int]] = DELTA_RANGE,
+) -> Match:
+    """Find model and displacement.
+
+    :param target: bits.
+    :param trial: called once for each model and displacement that is tried.
+    :param pixels: of the picture.
+    :param models: models to choose from, at least one.
+    """
+    if target <= 0 or not models:
+        raise ValueError(f"a target of {target} bits with {len(models)} models")
+    search = _Search(target, trial, tolerance, dict(ranges), [])
+    ordered = sorted(models)
+    search.choose_model(ordered, pixels)
+    while not search.reached:
+        direction = search.refine()
+        model_id = search.best()[0]
+        position = ordered.index(model_id) + direction
+        known = {m for m, _, _ in search.trials}
+        # the range of the model ends before the target; a neighbour that is not tried yet may go on
+        if direction == 0 or not 0 <= position < len(ordered) or ordered[position] in known:
+            break
+        search.model_id = ordered[position]
+        search.evaluate(search.clamp(0))
+    model_id, delta, bits = search.best()
+    return Match(model_id, delta, bits, search.reached, tuple(search.trials))
+
+
+@dataclass
+class _Search:
+    target: float
+    trial: Trial
+    tolerance: float
+    ranges: dict[int, tuple[int, int]]
+    trials: list[tuple[int, int, int]]
+    model_id: int = 0
+
+    @property
+    def reached(self) -> bool:
+        return abs(self.best()[2] / self.target - 1) <= self.tolerance
+
+    def best(self) -> tuple[int, int, int]:
+        return min(self.trials, key=lambda t: abs(t[2] - self.target))
+
+    def clamp(self, delta: int) -> int:
+        low, high = self.ranges[self.model_id]
+        return min(max(delta, low), high)
+
+    def evaluate(self, delta: int) -> float:
+        """Logarithm of size over target."""
+        bits = self.trial(self.model_id, delta)
+        self.trials.append((self.model_id, delta, bits))
+        return math.log(bits / self.target)
+
+    def choose_model(self, models: Sequence[int], pixels: int) -> None:
+        """The model nearest to the target at displacement 0, neighbours tried where they may be nearer."""
+        distance: dict[int, float] = {}
+        at = min(models, key=lambda m: abs(math.log(TYPICAL_BPP[m] * pixels / self.target)))
+        while True:
+            self.model_id = at
+            distance[at] = self.evaluate(self.clamp(0))
+            nearest = min(distance, key=lambda m: _relative(distance[m]))
+            place = models.index(nearest) + (-1 if distance[nearest] > 0 else 1)
+            self.model_id = nearest
+            if self.reached or not 0 <= place < len(models) or models[place] in distance:
+                return
+            at = models[place]
+            expected = distance[nearest] + math.log(TYPICAL_BPP[at] / TYPICAL_BPP[nearest])
+            if _relative(expected) >= _relative(distance[nearest]):
+                return
+
+    def refine(self) -> int:
+        """Search the model's range; 0, or -1 or 1 where the target lies below or above all of it."""
+        low, high = self.ranges[self.model_id]
+        known = {d: math.log(b / self.target) for m, d, b in self.trials if m == self.model_id}
+        halve = False
+        while not self.reached and len(self.trials) < MAX_TRIALS:
+            below = max((d for d, v in known.items() if v < 0), default=None)
+            above = min((d for d, v in known.items() if v >= 0), default=None)
+            if below is not None and above is not None:
+                if above - below <= 1:
+                    return 0
+                delta = (below + above) // 2 if halve else _interpolate(below, above, known)
+                delta = min(max(delta, below + 1), above - 1)
+                width = above - below
+                known[delta] = self.evaluate(delta)
+                halve = (
+                    not halve
+                    and min(abs(delta - below), abs(delta - above)) * 4 < width
+                    and ((known[delta] < 0) == (abs(delta - below) < abs(delta - above)))
+                )
+                continue
+            edge, bound = (below, high) if below is not None else (above, low)
+            assert edge is not None
+            if edge == bound:
+                return 1 if below is not None else -1
+            delta = self.clamp(_extrapolate(edge, known))
+            known[delta] = self.evaluate(delta)
+        return 0
+
+
+def _relative(log_ratio: float) -> float:
+    """Distance of a size from the target in parts of the target."""
+    return abs(math.expm1(log_ratio))
+
+
+def _interpolate(below: int, above: int, known: Mapping[int, float]) -> int:
+    span = known[above] - known[below]
+    return below + round((above - below) * -known[below] / span)
+
+
+def _extrapolate(edge: int, known: Mapping[int, float]) -> int:
+    """From the outermost trial on, along the slope of the last two trials if there are two."""
+    slope = SLOPE
+    others = sorted((d for d in known if d != edge), key=lambda d: abs(d - edge))
+    if others:
+        slope = (known[edge] - known[others[0]]) / (edge - others[0])
+        slope = min(max(slope, SLOPE / 4), SLOPE * 4)
+    step = round(-known[edge] / slope)
+    limit = WINDOW if others else 10 * WINDOW
+    step = max(-limit, min(limit, step))
+    return edge + (step or (-1 if known[edge] > 0 else 1))
