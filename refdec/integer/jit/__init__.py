@@ -1,7 +1,7 @@
 """The engine that is fast: graphs lowered to programs of vector kernels, run in bands of rows.
 
 The path of a graph: :mod:`lower` fuses its nodes into steps and packs weights (once per graph),
-:mod:`schedule` plans memory and the order of rows (once per size), :mod:`execute` runs the plan on
+:mod:`schedule` plans memory and the order of rows (once per size), :mod:`runner` runs the plan on
 :mod:`kernels`. Results are those of the golden engine bit for bit, for any number of threads.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec.integer.graph import Graph
-from refdec.integer.jit.execute import execute
+from refdec.integer.jit.runner import execute
 from refdec.integer.proof import prove
 
 __all__ = ["run"]

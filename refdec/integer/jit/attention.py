@@ -39,8 +39,8 @@ def attention_matrix(
 ) -> npt.NDArray[np.int16]:
     """Attention weights with 15 fraction bits.
 
-    :param sums: int64 rows, padded to panels: ``heads * width`` rows of the sums of q_i k_j, then ``heads`` rows
-        of the sums of q_i^2, then of k_i^2.
+    :param sums: int64 rows, padded to panels: ``heads * width`` rows of the sums of q_i k_j, then
+        ``heads`` rows of the sums of q_i^2, then of k_i^2.
     :param temperature: one per head.
     :returns: int16 ``[heads, width, width]``.
     """

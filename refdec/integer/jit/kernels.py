@@ -232,25 +232,19 @@ def _lut_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
     # EXTRA0: whether the table holds clipped values already.
     table = bases[d[at.W_BASE]] + d[at.W_OFFSET] + 65536
     blocks = bases[d[at.BLOCK_BASE]] + d[at.BLOCK_OFFSET]
-    count = d[at.CHANNELS]
-    # Four at a time: one load and one store for all of them.
-    fours = count // 4 if d[at.EXTRA0] != 0 else 0
     for y in range(y0, y1):
         a, out = _row(d, bases, at.IN_BASE, y), _row(d, bases, at.OUT_BASE, y)
         for x in range(d[at.WIDTH]):
             s, o = a + x * d[at.IN_STEP], out + x * d[at.OUT_STEP]
-            for i in range(fours):
-                v = load_i64(s + 8 * i)
-                v0 = load_i16(table + 2 * ((v << 48) >> 48)) & 65535
-                v1 = load_i16(table + 2 * ((v << 32) >> 48)) & 65535
-                v2 = load_i16(table + 2 * ((v << 16) >> 48)) & 65535
-                v3 = load_i16(table + 2 * (v >> 48))
-                store_i64(o + 8 * i, v0 | (v1 << 16) | (v2 << 32) | (v3 << 48))
-            for c in range(4 * fours, count):
-                v = load_i16(table + 2 * load_i16(s + 2 * c))
-                bounds = blocks + (c >> 4) * BLOCK_BYTES + 4 * (c & 15)
-                v = min(max(v, load_i32(bounds + LO_BYTES)), load_i32(bounds + HI_BYTES))
-                store_i16(o + 2 * c, v)
+            if d[at.EXTRA0] != 0:
+                for c in range(d[at.CHANNELS]):
+                    store_i16(o + 2 * c, load_i16(table + 2 * load_i16(s + 2 * c)))
+            else:
+                for c in range(d[at.CHANNELS]):
+                    v = load_i16(table + 2 * load_i16(s + 2 * c))
+                    bounds = blocks + (c >> 4) * BLOCK_BYTES + 4 * (c & 15)
+                    v = min(max(v, load_i32(bounds + LO_BYTES)), load_i32(bounds + HI_BYTES))
+                    store_i16(o + 2 * c, v)
 
 
 @inner
@@ -290,8 +284,8 @@ def _norm_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
 
 @inner
 def _gram_rows(d, bases, y0, y1, scratch):  # type: ignore[no-untyped-def]
-    # Sums over pixels of q_i k_j, then q_i^2, then k_i^2, of each head: int64, added to what is there. Rows of
-    # the sums are padded to panels. CHANNELS: of q; EXTRA0: channels of one head; EXTRA1: padded.
+    # Sums over pixels of q_i k_j, then q_i^2, then k_i^2, of each head: int64, added to what is there, rows
+    # padded to panels. CHANNELS: of q; EXTRA0: channels of one head; EXTRA1: padded.
     channels, width, padded = d[at.CHANNELS], d[at.EXTRA0], d[at.EXTRA1]
     groups, heads, step = padded >> 4, channels // width, d[at.IN_STEP]
     pairs, pixels = (d[at.WIDTH] + 1) >> 1, d[at.WIDTH]
@@ -380,9 +374,8 @@ def _build(stamp: int) -> Callable[..., None]:
 
 def _stamp() -> int:
     folder = Path(__file__).parent
-    return zlib.crc32(
-        b"".join((folder / f"{name}.py").read_bytes() for name in ("vector_ir", "layout", "kernels"))
-    )
+    sources = b"".join((folder / f"{name}.py").read_bytes() for name in ("vector_ir", "layout", "kernels"))
+    return zlib.crc32(sources + repr((ir.PAIRED, ir.MAIN_TILE)).encode())
 
 
 run_program = _build(_stamp())
