@@ -30,6 +30,8 @@ _LATENT_GOLDEN = 8 * 14
 # what the golden engine spends on them.
 _PICTURE_JIT = 3 * 2 * 2
 _PICTURE_GOLDEN = 3 * 2 * 2 + 10 * 8
+# The golden engine's weights of one layer, widened to 64 bits, and their transpose.
+_GOLDEN_WEIGHTS = 24 << 20
 # Per thread: what the fast engine keeps of a synthesis while it runs through the picture row by row.
 _ROWS = 14
 _ARENA = 8 << 20
@@ -63,7 +65,7 @@ def graph_memory(
         step = max(
             3 * sum(elements[i] for i in node.inputs) + 4 * elements[node.name] for node in graph.nodes
         )
-        return 8 * (_peak(graph, elements) + step) + 2 * ends
+        return 8 * (_peak(graph, elements) + step) + 2 * ends + _GOLDEN_WEIGHTS
     rows = sum(2 * c * w for c, _, w in shapes.values())
     arenas = settings.threads * (_ARENA + _ROWS * rows)
     if observed:
