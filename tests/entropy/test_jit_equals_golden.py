@@ -72,7 +72,13 @@ def widest(array: np.ndarray) -> np.ndarray:
     return array if array.dtype == bool else array.astype(np.int64)
 
 
-LAYOUTS = st.sampled_from((reversed_view, gaps, fortran, read_only, widest, np.asarray))
+def misaligned(array: np.ndarray) -> np.ndarray:
+    result = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    result[...] = array
+    return result
+
+
+LAYOUTS = st.sampled_from((misaligned, reversed_view, gaps, fortran, read_only, widest, np.asarray))
 
 
 @settings(max_examples=250, deadline=None)

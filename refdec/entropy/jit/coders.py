@@ -125,7 +125,7 @@ def check_values(values: IntArray, mask: UInt8) -> NDArray[np.int16]:
         array = np.where(mask != 0, array, 0)
         if not VALUE_MIN <= int(array.min()) <= int(array.max()) <= VALUE_MAX:
             raise ValueError(f"coded values must be in {VALUE_MIN}..{VALUE_MAX}")
-    return np.ascontiguousarray(array, np.int16)
+    return np.require(array, np.int16, ["C", "A"])
 
 
 def encode_calls(

@@ -5,6 +5,8 @@ Arguments are brought to C-contiguous int32 here; what already is goes through w
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,8 @@ TOTAL_MAX = (1 << 55) - 1
 NOTHING = np.zeros(0, np.int32)
 NO_PLANES = np.zeros((0, 0), np.int32)
 NO_FLAGS = np.zeros(0, np.uint8)
+# What the kernels' signatures ask for: C-contiguous, aligned.
+KERNEL_LAYOUT: Final = ("C", "A")
 ROUNDINGS = {"floor": maps.FLOOR, "truncate": maps.TRUNCATE}
 
 
@@ -44,7 +48,7 @@ def bounded(values: IntArray, low: int, high: int, what: str) -> Int32:
         raise ValueError(f"{what} must be integers, not {array.dtype}")
     if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
         raise ValueError(f"{what} must be in {low}..{high}")
-    return np.ascontiguousarray(array, np.int32)
+    return np.require(array, np.int32, KERNEL_LAYOUT)
 
 
 def saturated(values: IntArray) -> Int32:
@@ -52,7 +56,7 @@ def saturated(values: IntArray) -> Int32:
     array = np.asarray(values)
     if not np.can_cast(array.dtype, np.int32):
         array = np.clip(array, max(INT32_MIN, int(np.iinfo(array.dtype).min)), INT32_MAX)
-    return np.ascontiguousarray(array, np.int32)
+    return np.require(array, np.int32, KERNEL_LAYOUT)
 
 
 def planes(array: Int32) -> Int32:
@@ -253,5 +257,5 @@ def z_cdf(freqs: IntArray) -> UInt8:
     if not bool(array.any(axis=1).all()):
         raise ModelError("the z frequencies of a channel are all zero")
     output = np.empty(array.shape, np.uint8)
-    maps.cumulative_masses(np.ascontiguousarray(array, np.int64), output)
+    maps.cumulative_masses(np.require(array, np.int64, KERNEL_LAYOUT), output)
     return output
