@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.encode_command import encode
 from refdec import __version__
 from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
 
@@ -33,6 +34,9 @@ def _root(
     if version:
         typer.echo(f"refconf {__version__}")
         raise typer.Exit
+
+
+app.command()(encode)
 
 
 @app.command("import")

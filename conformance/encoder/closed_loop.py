@@ -53,6 +53,7 @@ from refdec.scales import Scales, hyper_scale, scales_of
 
 Int16 = npt.NDArray[np.int16]
 Tensor = npt.NDArray[np.generic]
+ENGINES = ("jit", "golden")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Belief:
     :param scales: of the coded header.
     :param residual: int32, symbols. :param residual_dequantised: int32, 12 fraction bits.
     :param y_hat: int16, the latent before any scaling of it.
-    :param means: int16 by phase, ``[C, ceil(lh/2), ceil(lw/2)]``: luma of a picture of one region, else empty.
+    :param means: int16 by phase, ``[C, ceil(lh/2), ceil(lw/2)]``: of luma with one region, else empty.
     """
 
     scales: Scales

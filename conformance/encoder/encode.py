@@ -23,6 +23,8 @@ from conformance.encoder.payloads import encode_quality_map
 from conformance.encoder.rate import TOLERANCE, Match, match_rate
 from conformance.encoder.source import Source
 from conformance.encoder.stream import with_quality_map
+from refdec.decoder import decode
+from refdec.entropy import Rounding
 from refdec.errors import ModelError
 from refdec.models_io import MODEL_IDS
 from refdec.picture import Picture, coded_planes, make_picture
@@ -165,3 +167,15 @@ def reconstruct(coded: Coded, machine: Machine) -> Picture:
     )
     planes = coded_planes(coded.picture, luma, chroma)
     return make_picture(coded.picture, planes, engine=machine.engine, threads=machine.threads)
+
+
+def decodes_as_expected(coded: Coded, picture: Picture, machine: Machine, rounding: Rounding) -> bool:
+    """Whether the decoder makes this picture of the stream."""
+    decoded = decode(
+        coded.data,
+        machine.models,
+        dialect=coded.picture.dialect,
+        threads=machine.threads,
+        quality_rounding=rounding,
+    )
+    return all(np.array_equal(a, b) for a, b in zip(decoded.planes, picture.planes, strict=True))
