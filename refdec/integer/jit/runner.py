@@ -26,8 +26,6 @@ from refdec.integer.jit.steps import Lowered, Tensor
 
 PLANS = 16
 """Plans remembered per graph."""
-POOLED_BYTES = 1 << 26
-"""Arenas up to this size are kept for the next run."""
 
 Int16Array = npt.NDArray[np.int16]
 Bytes = npt.NDArray[np.uint8]
@@ -103,13 +101,13 @@ def execute(
     return run_plan(plan, inputs)
 
 
-def run_plan(plan: Plan, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Int16Array]:
-    """Run a plan on inputs of the sizes it was made for."""
-    lowered = plan.lowered
-    results = {name: np.empty(plan.shapes[name], np.int16) for name in lowered.outputs}
-    operations = plan.bind_strides(inputs)
+def _bases(
+    plan: Plan, inputs: Mapping[str, npt.NDArray[Any]], results: Mapping[str, Int16Array]
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+    """Base addresses of what all bands share, and the arrays behind them that nobody else holds."""
     bases = np.zeros(plan.bases, np.int64)
     zero = np.zeros(plan.zero, np.uint8)
+    lowered = plan.lowered
     for index, array in (
         (at.B_WEIGHTS, lowered.weights),
         (at.B_BLOCKS, lowered.blocks),
@@ -119,6 +117,29 @@ def run_plan(plan: Plan, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, In
         bases[index] = array.ctypes.data
     for index, (name, is_input) in enumerate(plan.externals):
         bases[at.B_EXTERNAL + index] = (inputs if is_input else results)[name].ctypes.data
+    return bases, [zero]
+
+
+def run_program_bases(
+    plan: Plan, inputs: Mapping[str, npt.NDArray[Any]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+    """Descriptors and addresses to run parts of a plan of one level and one band, for measurements.
+
+    The third value is the memory that the addresses point to: to be held as long as they are used.
+    """
+    results = {name: np.empty(plan.shapes[name], np.int16) for name in plan.lowered.outputs}
+    bases, memory = _bases(plan, inputs, results)
+    arena = np.zeros(plan.arena, np.uint8)
+    bases[at.B_ARENA] = arena.ctypes.data
+    held: list[npt.NDArray[Any]] = [*memory, *inputs.values(), *results.values(), arena]
+    return plan.bind_strides(inputs), bases, [*held, plan.lowered.weights, plan.lowered.blocks, plan.numbers]
+
+
+def run_plan(plan: Plan, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Int16Array]:
+    """Run a plan on inputs of the sizes it was made for."""
+    results = {name: np.empty(plan.shapes[name], np.int16) for name in plan.lowered.outputs}
+    operations = plan.bind_strides(inputs)
+    bases, memory = _bases(plan, inputs, results)
     kept: dict[Ring, Bytes] = {}
     runtime: Int16Array | None = None
     for level in plan.levels:
@@ -131,6 +152,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, In
         runtime = _attention(plan, level, sums)
         for ring in level.ends:
             del kept[ring]
+    del memory
     return results
 
 

@@ -206,7 +206,7 @@ def second_stage(b: Any, values: list[Value], block: _Block, flags: Value, place
     _branch_if(b, flags, DUAL, values, copy)
 
 
-def _loop(
+def loop(
     b: Any, count: Value, start: list[Value], body: Callable[[Any, list[Value]], list[Value]]
 ) -> list[Value]:
     """``body`` ``count`` times (at least once) on carried values; returns the last ones."""
@@ -269,9 +269,9 @@ def conv_tile(pixels: int, paired: bool = PAIRED) -> Callable[..., Any]:
         def segment(index: Value, carried: list[Value]) -> list[Value]:
             base = b.add(load(b, b.add(rows, b.shl(index, _const(3))), _I64, 8), offset)
             starts = [b.add(base, b.mul(distance, _const(i))) for i in range(pixels)]
-            return _loop(b, steps, carried, lambda k, values: multiply(k, values, starts))
+            return loop(b, steps, carried, lambda k, values: multiply(k, values, starts))
 
-        acc = _loop(b, segments, [weights, *[bias] * pixels], segment)[1:]
+        acc = loop(b, segments, [weights, *[bias] * pixels], segment)[1:]
         values = first_stage(b, acc, block, flags)
         second_stage(b, values, block, flags, Places(b, args[8:]))
 
@@ -315,7 +315,7 @@ def pointwise_tile() -> Callable[..., Any]:
             second_stage(b, [v], block, flags, places)
             return [b.add(a, s) for a, s in zip(at_, (distance, out_step, x_step, dual_step), strict=True)]
 
-        _loop(b, count, [source, out, x, dual], body)
+        loop(b, count, [source, out, x, dual], body)
 
     return _intrinsic(emit, 11)
 
@@ -387,7 +387,7 @@ def norm_tile() -> Callable[..., Any]:
             store(b, b.trunc(clamp(b, v, lo, hi), _W16), at_[1])
             return [at(b, at_[0], 32), at(b, at_[1], 32), at(b, at_[2], 8 * LANES * NORM_VECTORS)]
 
-        _loop(b, panels, [source, out, args[7]], body)
+        loop(b, panels, [source, out, args[7]], body)
 
     return _intrinsic(emit, 8)
 
@@ -420,7 +420,7 @@ def gram_zip(split: bool) -> Callable[..., Any]:
             total = b.add(total, b.sext(pair_products(b, z, z), _W64))
             return [b.add(e, distance), b.add(o, distance), at(b, high, 64), at(b, low, 64), total]
 
-        store(b, _loop(b, count, [even, odd, high_at, low_at, sums], body)[4], squares, 8)
+        store(b, loop(b, count, [even, odd, high_at, low_at, sums], body)[4], squares, 8)
 
     return _intrinsic(emit, 7)
 
@@ -450,7 +450,7 @@ def gram_tile(rows: int) -> Callable[..., Any]:
                 out.append(b.add(acc, pair_products(b, b.bitcast(pair, _vector(_I16, 2 * LANES)), kz)))
             return [at(b, h, 64), at(b, lo, 64), at(b, k_at, 64), *out]
 
-        acc = _loop(b, count, [high, low, k, *[zero] * (2 * rows)], body)[3:]
+        acc = loop(b, count, [high, low, k, *[zero] * (2 * rows)], body)[3:]
         eight = ir.Constant(_W64, [8] * LANES)
         for i in range(rows):
             place = b.add(sums, b.mul(distance, _const(i)))
