@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from refdec.entropy import engine
 from refdec.entropy.interface import THREAD_COUNTS
 from refdec.entropy.jit import JitEngine
-from refdec.entropy.tables import SCALE_INDEX_MAX, SCALE_INDEX_MIN, coder_tables, parameters
+from refdec.entropy.tables import SCALE_INDEX_MAX, SCALE_INDEX_MIN, coder_tables, parameters, scaler_table
 from refdec.errors import BitstreamError, RefdecError
 from tests.entropy import strategies
 from tests.entropy.strategies import ResidualCall, ZCase
@@ -214,6 +214,25 @@ def test_dequantise_every_multiplier(quality: int) -> None:
     residual = np.array([-32768, -1001, -7, -3, -2, -1, 0, 1, 2, 3, 7, 1001, 32767])
     values = np.broadcast_to(residual, (len(index), 1, len(residual)))
     compare("dequantise", values, index, np.full((1, len(residual)), quality), None)
+
+
+def test_dequantise_exact_halves() -> None:
+    """Multipliers that are powers of two, and scaled residuals that end halfway between two steps."""
+    table = scaler_table()
+    index = np.array([int(np.argmax(table == units)) + SCALE_INDEX_MIN for units in (512, 1024, 2048, 4096)])
+    values = np.broadcast_to(np.arange(-70, 71), (4, 1, 141))
+    halves = 0
+    for inverse in (1, 16, 48, 131071):
+        for quality in (-8, 0, 8):
+            found = compare(
+                *("dequantise", values, index, np.full((1, 141), quality), np.full((4, 1, 141), inverse))
+            )
+            mirrored = JIT.dequantise(
+                -values, index, np.full((1, 141), quality), np.full((4, 1, 141), inverse)
+            )
+            halves += int(np.count_nonzero(found != -mirrored))
+    # Rounding is symmetric but for exact halves, which go up.
+    assert halves > 100
 
 
 ROUNDINGS = st.sampled_from(("floor", "truncate"))
