@@ -218,7 +218,9 @@ def test_tiles_are_decoded_alone(
         np.testing.assert_array_equal(recorder.tensors["plane.Y"][core.slices()], kept)
     assert (covered == 1).all()
     # the small transform looks one sample far, and over an overlap unless that is another region
-    assert (sums(picture) == sums(run(suite, models, name))) == (tiling[1] > 0 and name == "regions-dependent")
+    assert (sums(picture) == sums(run(suite, models, name))) == (
+        tiling[1] > 0 and name == "regions-dependent"
+    )
 
 
 FILTERS = [
