@@ -8,7 +8,7 @@ layers are taken up where later ones can.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -249,11 +249,13 @@ class _Compiler:
 
     def _reference(self, step: Step) -> list[np.ndarray]:
         """What the float network computes at this node, before a folded activation."""
+        attributes = {k: v for k, v in step.node.attributes.items() if k != "leaky"}
+        linear = replace(step.node, attributes=attributes)
         out = []
         with torch.no_grad():
             for i, (_, size) in enumerate(self.samples):
                 args = [torch.from_numpy(self.live[n].real[i]) for n in step.node.inputs]
-                out.append(evaluate(step.node, args, size).numpy())
+                out.append(evaluate(linear, args, size).numpy())
         return out
 
     def _append(self, node: Node, step: Step, references: list[np.ndarray]) -> None:
@@ -269,7 +271,9 @@ class _Compiler:
             for i, (_, size) in enumerate(self.samples)
         ]
         real = references
-        if step.output != step.node.name:
+        if "leaky" in step.node.attributes:
+            real = [np.where(r < 0, r * np.float32(step.slope), r) for r in references]
+        elif step.output != step.node.name:
             activation = self.graph[step.output]
             real = [evaluate(activation, [torch.from_numpy(r)], None).numpy() for r in references]
         interval = proof.ranges[node.name]

@@ -75,7 +75,8 @@ class Linear:
             todo = (reach > 2**31 - 1) | (np.abs(offset) > 2**31 - 1)
             if not todo.any():
                 break
-            finest = np.where(todo, accumulator * 0.98, finest)
+            over = np.maximum(reach, np.abs(offset)) / (2**31 - 1)
+            finest = np.where(todo, accumulator / over * 0.995, finest)
             accumulator, shift = self._scales(step, finest)
         else:
             raise QuantisationError(f"{step.output}: no accumulator scale keeps within 32 bits")
@@ -143,7 +144,7 @@ class Linear:
         source = c.live[step.node.inputs[0]]
         lo, hi = source.lo[problem.inputs], source.hi[problem.inputs]
         t_lo, t_hi = self._target_range(step, problem)
-        xs, ts, ws = [], [], []
+        xs, ts, ws, keep = [], [], [], []
         for i, rows, columns in self._positions(problem, references, most):
             x = gather(source.integer[i], problem, rows, columns)
             ys, cs = rows * problem.spread + problem.phase[0], columns * problem.spread + problem.phase[1]
@@ -151,22 +152,25 @@ class Linear:
             # Where a range cuts values off, no weights make up for it; such rows would only mislead.
             taps = x.reshape(len(x), -1, len(problem.taps))
             cut = ((taps <= lo[:, None]) & (lo < 0)[:, None]) | ((taps >= hi[:, None]) & (hi > 0)[:, None])
-            good = ~cut.any((1, 2)) & ((t >= t_lo) & (t <= t_hi)).all(1)
-            xs.append(x[good])
-            ts.append(t[good])
+            keep.append(~cut.any((1, 2)) & ((t >= t_lo) & (t <= t_hi)).all(1))
+            xs.append(x)
+            ts.append(t)
             if factor is not None:
                 other = c.live[factor].real[i][problem.outputs][:, ys, cs].T
-                ws.append(other[good].astype(np.float64) ** 2)
-        x, t = np.concatenate(xs).astype(np.float64), np.concatenate(ts).astype(np.float64)
+                ws.append(other.astype(np.float64) ** 2)
+        good = np.concatenate(keep)
+        if good.mean() < 0.5:
+            good[:] = True
+        x, t = np.concatenate(xs)[good].astype(np.float64), np.concatenate(ts)[good].astype(np.float64)
         if len(x) < 2:
             return None
-        return moments(x, t, np.concatenate(ws) if ws else None)
+        return moments(x, t, np.concatenate(ws)[good] if ws else None)
 
     def _target_range(self, step: Step, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
         """Real outputs that the layer's clip range can represent, with room for the ones just outside."""
         lo, hi = (v[problem.outputs] for v in self.c.ranges[step.output])
         room = 0.1 * (hi - lo)
-        if step.output != step.node.name:
+        if step.output != step.node.name or step.slope is not None:
             return np.full_like(lo, -np.inf), hi + room if step.hi is None else np.full_like(hi, np.inf)
         return lo - room, hi + room
 
