@@ -1,4 +1,4 @@
-"""Benchmark sections: every module here but ``timing``, with a function ``run(rounds) -> dict[str, float]``.
+"""Benchmark sections: the modules here with a function ``run(rounds: int) -> dict[str, float]``.
 
 ``run`` measures and returns flat names and numbers (``entropy.decode.symbols_per_s.1t``), medians of
 interleaved rounds. A ratio above 1 means that refdec is faster. ``tools/bench.py`` runs sections by
