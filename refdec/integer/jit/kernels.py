@@ -30,6 +30,7 @@ GRAM_TILE, GRAM_PAIRS = ir.GRAM_TILE, ir.GRAM_PAIRS
 conv_main, conv_side, conv_single, pointwise = ir.conv_main, ir.conv_side, ir.conv_single, ir.pointwise
 depthwise_main, depthwise_single, norm_apply = ir.depthwise_main, ir.depthwise_single, ir.norm_apply
 gram_zip_q, gram_zip_k, gram_main, gram_single = ir.gram_zip_q, ir.gram_zip_k, ir.gram_main, ir.gram_single
+transpose = ir.transpose
 load_i16, load_i32, load_i64 = ir.load_i16, ir.load_i32, ir.load_i64
 store_i16, store_i32, store_i64 = ir.store_i16, ir.store_i32, ir.store_i64
 
@@ -161,15 +162,26 @@ def _depthwise_rows(d, bases, y0, y1, segments):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _transpose(source, row_step, step, out, out_row_step, out_step, rows, count):  # type: ignore[no-untyped-def]
+    # ``rows`` rows of ``count`` values become columns; all distances in bytes.
+    whole = rows & ~15 if step == 2 and out_row_step == 2 and count >= 16 else 0
+    for i in range(0, whole, 16):
+        for t in range(0, count, 16):
+            k = min(t, count - 16)
+            transpose((source + i * row_step + k * 2, row_step, out + i * 2 + k * out_step, out_step))
+    for i in range(whole, rows):
+        a, o = source + i * row_step, out + i * out_row_step
+        for k in range(count):
+            store_i16(o + k * out_step, load_i16(a + k * step))
+
+
+@inner
 def _pack_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
-    # From [C, H, W] of any strides into a ring: a row of one channel after the other.
+    # From [C, H, W] of any strides into a ring. EXTRA0: distance of two channels.
     for y in range(y0, y1):
         source = bases[d[at.IN_BASE]] + d[at.IN_OFFSET] + y * d[at.IN_ROW]
         out = _row(d, bases, at.OUT_BASE, y)
-        for c in range(d[at.CHANNELS]):
-            a, o = source + c * d[at.EXTRA0], out + 2 * c
-            for x in range(d[at.WIDTH]):
-                store_i16(o + x * d[at.OUT_STEP], load_i16(a + x * d[at.IN_STEP]))
+        _transpose(source, d[at.EXTRA0], d[at.IN_STEP], out, 2, d[at.OUT_STEP], d[at.CHANNELS], d[at.WIDTH])
 
 
 @inner
@@ -180,14 +192,27 @@ def _unpack_rows(d, bases, y0, y1):  # type: ignore[no-untyped-def]
     pixels = -(-width // r)
     for y in range(y0, y1):
         a = _row(d, bases, at.IN_BASE, y)
+        if r == 1:
+            out, channels = bases[d[at.OUT_BASE]] + y * line, d[at.CHANNELS]
+            if width >= 16:
+                tiled = channels & ~15
+                for x in range(0, width, 16):
+                    p = min(x, width - 16)
+                    for c in range(0, tiled, 16):
+                        transpose((a + p * step + 2 * c, step, out + c * plane + 2 * p, plane))
+                for x in range(width):
+                    for c in range(tiled, channels):
+                        store_i16(out + c * plane + 2 * x, load_i16(a + x * step + 2 * c))
+            else:
+                for c in range(channels):
+                    for x in range(width):
+                        store_i16(out + c * plane + 2 * x, load_i16(a + x * step + 2 * c))
+            continue
         for c in range(d[at.CHANNELS]):
             for dy in range(min(r, height - y * r)):
                 source = a + 2 * (c * r * r + dy * r)
                 out = bases[d[at.OUT_BASE]] + c * plane + (y * r + dy) * line
-                if r == 1:
-                    for x in range(width):
-                        store_i16(out + 2 * x, load_i16(source + x * step))
-                elif r == 4 and width % 4 == 0:
+                if r == 4 and width % 4 == 0:
                     for x in range(pixels):
                         store_i64(out + 8 * x, load_i64(source + x * step))
                 elif r == 8 and width % 8 == 0:

@@ -24,8 +24,10 @@ from refdec.integer.jit.pack import padded
 from refdec.integer.jit.schedule import SLACK, Level, Plan, make_plan
 from refdec.integer.jit.steps import Lowered, Tensor
 
-PLANS = 16
+PLANS = 8
 """Plans remembered per graph."""
+SPARE_BYTES, SPARES = 1 << 22, 4
+"""Arenas up to this size are kept for the next run, and so many per plan."""
 
 Int16Array = npt.NDArray[np.int16]
 Bytes = npt.NDArray[np.uint8]
@@ -173,9 +175,14 @@ def _run_level(
         sums.append(own)
 
     def band(index: int) -> None:
-        arena = np.zeros(plan.arena, np.uint8)
+        try:
+            arena = plan.spare.pop()
+        except IndexError:
+            arena = np.zeros(plan.arena, np.uint8)
         tables[index][at.B_ARENA] = arena.ctypes.data
         run_program(operations, level.programs[index], tables[index])
+        if plan.arena <= SPARE_BYTES and len(plan.spare) < SPARES:
+            plan.spare.append(arena)
 
     others = [_pool(len(level.programs) - 1).submit(band, i) for i in range(1, len(level.programs))]
     if level.programs:

@@ -9,7 +9,7 @@ convolutions look across their borders; those rows are computed twice, with equa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Plan:
     :param externals: tensor names of the external bases, inputs (``True``) and outputs.
     :param arena: bytes of one band's rings.
     :param gram: first external base of the Gram sums, one per attention.
+    :param spare: small arenas of earlier runs. The zero columns in them are never written, so they stay.
     """
 
     lowered: Lowered
@@ -60,6 +61,7 @@ class Plan:
     bases: int
     arena: int
     zero: int
+    spare: list[npt.NDArray[np.uint8]] = field(default_factory=list)
 
     def bind_strides(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Int64:
         """Descriptors for inputs of these strides."""

@@ -460,6 +460,23 @@ def gram_tile(rows: int) -> Callable[..., Any]:
     return _intrinsic(emit, 6)
 
 
+def transpose_tile() -> Callable[..., Any]:
+    """16 x 16 values transposed: arguments source, distance of its rows, result, distance of its rows."""
+
+    def emit(b: Any, args: Sequence[Value]) -> None:
+        source, source_step, out, out_step = args
+        rows = [load(b, b.add(source, b.mul(source_step, _const(i))), _W16) for i in range(LANES)]
+        # Four rounds of zipping row i with row i + 8 are a transposition.
+        low, high = _mask(_ZIP[:LANES]), _mask(_ZIP[LANES:])
+        for _ in range(4):
+            pairs = list(zip(rows[: LANES // 2], rows[LANES // 2 :], strict=True))
+            rows = [b.shuffle_vector(x, y, mask) for x, y in pairs for mask in (low, high)]
+        for i, row in enumerate(rows):
+            store(b, row, b.add(out, b.mul(out_step, _const(i))))
+
+    return _intrinsic(emit, 4)
+
+
 def _load_intrinsic(bits: int) -> Callable[..., Any]:
     def definition(typingctx: Any, address: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
@@ -497,3 +514,4 @@ gram_zip_q = gram_zip(split=True)
 gram_zip_k = gram_zip(split=False)
 gram_main = gram_tile(GRAM_TILE)
 gram_single = gram_tile(1)
+transpose = transpose_tile()
