@@ -6,6 +6,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +72,14 @@ def encode(
             rich_help_panel=PANEL_RATE,
         ),
     ] = None,
+    quality_rounding: Annotated[
+        str,
+        typer.Option(
+            "--quality-rounding",
+            help="Prediction of the map: floor, or truncate for decoders of the old tool chain.",
+            rich_help_panel=PANEL_RATE,
+        ),
+    ] = "floor",
     roi: Annotated[
         list[str] | None,
         typer.Option(
@@ -163,21 +173,16 @@ def encode(
             raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm or .npy")
     tools = _tools(
         threads_z, threads_r, threads_q, cube_flags, rvs, grfs, lsbs, num_chs, regions, independent, tiles,
-        transforms, dialect,
+        transforms, dialect, quality_rounding,
     )  # fmt: skip
-    encoder = _encoder(image, chroma, models, engine, threads, device, tools, chroma_offset)
-    encoder.quality_map = _quality(quality_map, roi or [], encoder.source.size)
-    encoder.log = lambda line: typer.echo(line, err=True)
-    match = None
-    if bpp is None:
-        assert model is not None
-        coded = encoder.code(model, delta_beta or 0, delta_beta_uv)
-    else:
-        coded, match = encoder.code_at_rate(bpp, None if model is None else (model,), tolerance)
+    with _encoder(image, chroma, models, engine, threads, device, tools, chroma_offset) as encoder:
+        encoder.quality_map = _quality(quality_map, roi or [], encoder.source.size)
+        encoder.log = lambda line: typer.echo(line, err=True)
+        coded, match = _code(encoder, bpp, model, delta_beta, delta_beta_uv, tolerance)
+        facts = _facts(encoder, coded, match, bpp)
+        if reconstruction is not None or check:
+            facts |= _reconstruct(encoder, coded, reconstruction, check)
     _write(coded, target)
-    facts = _facts(encoder, coded, match, bpp)
-    if reconstruction is not None or check:
-        facts |= _reconstruct(encoder, coded, reconstruction, check)
     facts["seconds"] = round(time.perf_counter() - started, 3)
     if match is not None and not match.reached:
         typer.echo(
@@ -187,6 +192,25 @@ def encode(
         typer.echo(json.dumps(facts) if as_json else _as_text(facts), err=True)
     else:
         typer.echo(json.dumps(facts) if as_json else f"{output}: {_as_text(facts)}")
+
+
+def _code(
+    encoder: Encoder,
+    bpp: float | None,
+    model: int | None,
+    delta: int | None,
+    delta_uv: int | None,
+    tolerance: float,
+) -> tuple[Coded, Match | None]:
+    from refdec.codestream.syntax import HeaderValueError
+
+    try:
+        if bpp is not None:
+            return encoder.code_at_rate(bpp, None if model is None else (model,), tolerance)
+        assert model is not None
+        return encoder.code(model, delta or 0, delta_uv), None
+    except HeaderValueError as error:
+        raise UsageError(f"no codestream can say this: {error}") from error
 
 
 def _require_rate(bpp: float | None, model: int | None, delta: int | None, delta_uv: int | None) -> None:
@@ -215,11 +239,13 @@ def _tools(
     tiles: str,
     transforms: str | None,
     dialect: str,
+    rounding: str,
 ) -> Tools:
     from conformance.encoder.options import Tools
     from refdec.codestream import CHANNELS, Dialect
     from refdec.codestream.profiles import TRANSFORM_NAMES
     from refdec.entropy import THREAD_COUNTS
+    from refdec.entropy_stage import ROUNDINGS
 
     for name, value in (("--threads-z", threads_z), ("--threads-r", threads_r), ("--threads-q", threads_q)):
         if value not in THREAD_COUNTS:
@@ -250,6 +276,7 @@ def _tools(
         independent=independent,
         tiling=_tiling(tiles),
         transforms=points,
+        quality_rounding=_choice("--quality-rounding", rounding, {r: r for r in ROUNDINGS}),
         dialect=_choice("--dialect", dialect, {d.value: d for d in Dialect}),
     )
 
@@ -273,6 +300,7 @@ def _choice(name: str, text: str, values: dict[str, Any]) -> Any:
     return values[text]
 
 
+@contextmanager
 def _encoder(
     image: Path,
     chroma: str,
@@ -282,28 +310,21 @@ def _encoder(
     device: str,
     tools: Tools,
     chroma_offset: int,
-) -> Encoder:
+) -> Iterator[Encoder]:
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise UsageError("the encoder needs PyTorch: pip install 'refdec[encoder]'") from error
     from conformance.encoder.analysis import choose_device
-    from conformance.encoder.closed_loop import ENGINES, Machine
     from conformance.encoder.encode import Encoder
+    from conformance.encoder.machine import ENGINES, machine
     from conformance.encoder.source import CHROMA_FORMATS, load_rgb, make_source
 
     _choice("--engine", engine, dict.fromkeys(ENGINES))
-    _choice("--device", device, dict.fromkeys(("auto", "cpu", "cuda")))
-    fmt = _choice("--chroma", chroma, {f: f for f in CHROMA_FORMATS})
-    model_set = _models(models)
-    source = make_source(load_rgb(image), fmt)
-    return Encoder(
-        source,
-        Machine(model_set, engine, threads),
-        tools,
-        device=choose_device(device),
-        chroma_offset=chroma_offset,
-    )
+    where = choose_device(_choice("--device", device, {d: d for d in ("auto", "cpu", "cuda")}))
+    source = make_source(load_rgb(image), _choice("--chroma", chroma, {f: f for f in CHROMA_FORMATS}))
+    with machine(_models(models), engine, threads) as computing:
+        yield Encoder(source, computing, tools, device=where, chroma_offset=chroma_offset)
 
 
 def _models(folder: Path | None) -> ModelSet:

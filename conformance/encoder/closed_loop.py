@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from conformance.encoder import decisions
 from conformance.encoder.analysis import Float32, Int8, Latents
+from conformance.encoder.machine import Machine
 from conformance.encoder.payloads import (
     Int32,
     encode_z,
@@ -24,7 +25,6 @@ from conformance.encoder.payloads import (
     with_gain_flags,
 )
 from conformance.encoder.quantise import Steps, quantise
-from refdec import entropy
 from refdec.codestream import PictureHeader, ToolHeader, assemble
 from refdec.codestream.geometry import (
     HYPER_DEPTH,
@@ -37,8 +37,7 @@ from refdec.codestream.geometry import (
     psi_size,
     region_rectangles,
 )
-from refdec.entropy import EntropyEngine
-from refdec.models_io import COMPONENT_NAMES, EntropyModel, ModelSet
+from refdec.models_io import COMPONENT_NAMES
 from refdec.networks import (
     PHASE_POSITIONS,
     LatentModel,
@@ -53,7 +52,6 @@ from refdec.scales import Scales, hyper_scale, scales_of
 
 Int16 = npt.NDArray[np.int16]
 Tensor = npt.NDArray[np.generic]
-ENGINES = ("jit", "golden")
 
 
 @dataclass(frozen=True)
@@ -123,24 +121,6 @@ class Coded:
             for phase, mean in enumerate(belief.means):
                 yield f"mu.{phase}", name, mean
             yield "y_hat", name, belief.y_hat
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What computes: the model set, the engine of its integer networks and of entropy coding, threads."""
-
-    models: ModelSet
-    engine: str = "jit"
-    threads: int = 1
-
-    @property
-    def entropy(self) -> EntropyEngine:
-        """The entropy engine."""
-        return entropy.engine(self.engine)
-
-    def entropy_models(self, model_id: int) -> tuple[EntropyModel, EntropyModel]:
-        """Entropy models of both components."""
-        return self.models.entropy(model_id, 0), self.models.entropy(model_id, 1)
 
 
 def prepare(picture: PictureHeader, latents: Latents, machine: Machine) -> Prepared:
