@@ -101,7 +101,7 @@ def print_rows(rows: Sequence[Mapping[str, object]]) -> None:
     if not rows:
         return
     if not sys.stdout.isatty():
-        lines = [rows[0].keys(), *(row.values() for row in rows)]
+        lines: list[list[object]] = [list(rows[0]), *(list(row.values()) for row in rows)]
         typer.echo("\n".join("\t".join(str(cell) for cell in line) for line in lines))
         return
     from rich.console import Console
