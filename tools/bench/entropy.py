@@ -161,6 +161,25 @@ def report(prefix: str, residual: Residual, rounds: int) -> dict[str, float]:
     return result
 
 
+def scattered(residual: Residual, rounds: int) -> dict[str, float]:
+    """The same positions in random order: the worst mask there is for a coder that works on groups."""
+    order = np.random.default_rng(0).permutation(residual.mask.size)
+    call = residual.levels[order], residual.mask[order]
+    values = residual.values[order]
+    fast = JitEngine()
+    data, sizes = fast.encode_residual(values, *call, 1)
+    timings = interleave(
+        {
+            "decode": lambda: fast.decode_residual(data, sizes, *call),
+            "encode": lambda: fast.encode_residual(values, *call, 1),
+        },
+        rounds,
+    )
+    return {
+        f"entropy.scattered.{name}.symbols_per_s.1t": residual.coded / t.median for name, t in timings.items()
+    }
+
+
 def hyper_latents(rounds: int) -> dict[str, float]:
     """z of both components of a 768 x 512 picture."""
     random = np.random.default_rng(5)
@@ -223,6 +242,7 @@ def run(rounds: int) -> dict[str, float]:
     return {
         **report("entropy", picture, rounds),
         **report("entropy.all_coded", everything(picture), rounds),
+        **scattered(picture, rounds),
         **hyper_latents(rounds),
         **tensors(rounds),
     }
