@@ -7,7 +7,7 @@ latents of all operating points are the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ from refdec.models_io import COMPONENT_NAMES, EntropyModel, ModelSet, entropy_mo
 
 OPERATING_POINTS = ("sop", "bop", "hop")
 PICTURE_SIDE = 1024
-DRAWN_HEADROOM, CODED_HEADROOM = 2.0, 4.0
+DRAWN_HEADROOM, CODED_HEADROOM = 3.0, 4.0
 """Drawn latents have the tails of the model's own distributions; a few pictures or streams do not."""
 ATTENTION_HEADROOM = 2.0
 """Networks that normalise their activations need every bit and vary less."""
@@ -70,6 +70,7 @@ def convert_networks(
     entropy: tuple[Model, Model],
     scheme: str,
     calibrate: Sequence[Path] = (),
+    quick: bool = False,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Made]:
     """All latent and synthesis models of one rate point for which there are checkpoints.
@@ -79,6 +80,7 @@ def convert_networks(
     :param calibrate: codestreams and pictures; streams of other rate points are left out. Without any,
         pictures are generated and coded by the base operating point's analysis transform; without that one,
         latents are drawn from the entropy models.
+    :param quick: try one way to choose scales, not two.
     :raises ModelError: a checkpoint does not fit, or no calibration file can be used.
     """
     common = [read(common_name(component, beta)) for component in (0, 1)]
@@ -96,8 +98,8 @@ def convert_networks(
     progress(f"calibration of model {model_id}: {source}")
     headroom = DRAWN_HEADROOM if source == "drawn" else CODED_HEADROOM
     point = rate_point(hyper, context, coded, headroom)
-    how = Scheme(scheme, policy(scheme, headroom))
-    attentive = Scheme(scheme, policy(scheme, min(headroom, ATTENTION_HEADROOM)))
+    how = Scheme(scheme, policies(scheme, headroom, quick))
+    attentive = Scheme(scheme, policies(scheme, min(headroom, ATTENTION_HEADROOM), quick))
     latents = []
     for component, checkpoint in enumerate((luma, chroma)):
         facts = _provenance(checkpoint, source)
@@ -116,22 +118,19 @@ def convert_networks(
             yield Made(name, component, checkpoint.name, model)
 
 
-def policy(scheme: str, headroom: float) -> Options:
-    """How official networks are quantised.
+def policies(scheme: str, headroom: float, quick: bool = False) -> tuple[Options, ...]:
+    """How official networks are quantised: what to try, best first where there is no difference.
 
-    With 16-bit weights every scale is a power of two and every weight is rounded by itself: the result hardly
-    depends on the machine's floating point, and nothing that was tried is better. 8-bit weights need adaptive
-    rounding.
+    With 16-bit weights every scale is a power of two and every weight is rounded by itself, so that the
+    result hardly depends on the machine's floating point: first with every activation filling its 16 bits,
+    then with scales planned against the weights' resolution. 8-bit weights need adaptive rounding.
     """
-    if scheme == "w16a16":
-        return Options(
-            headroom=headroom,
-            rounding="nearest",
-            bias_correction=False,
-            free_scales=False,
-            plan_scales=False,
-        )
-    return Options(headroom=headroom)
+    if scheme != "w16a16":
+        return (Options(headroom=headroom),)
+    plain = Options(
+        headroom=headroom, rounding="nearest", bias_correction=False, free_scales=False, plan_scales=False
+    )
+    return (plain,) if quick else (plain, replace(plain, plan_scales=True))
 
 
 def _has_networks(common: Checkpoint) -> bool:
