@@ -19,6 +19,12 @@ from tests.integer.random_graphs import OPERATIONS, Case, random_case, random_in
 THREADS = (1, 2, 3, 5)
 
 
+@pytest.fixture(autouse=True)
+def bands_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many bands as threads, however small the picture."""
+    monkeypatch.setattr(schedule, "LEAST_WORK", 0)
+
+
 def assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], *context: object) -> None:
     assert list(found) == list(expected)
     for name, array in expected.items():
@@ -144,6 +150,17 @@ def test_memory_does_not_grow_with_height() -> None:
         assert not any(ring.kept for ring in plan.rings)
         arenas.append(plan.arena)
     assert arenas[0] == arenas[1]
+
+
+def test_little_work_stays_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    graph = gated_network()
+    lowered = lower.Lowering(graph, graph.outputs).lower()
+    bands = []
+    for h, w in ((4, 6), (90, 160)):
+        plan = schedule.make_plan(lowered, graph.shapes({"x": (h, w)}, (16 * h, 16 * w)), 4)
+        bands.append(len(plan.levels[0].programs))
+    assert bands == [1, 4]
 
 
 def test_errors_are_those_of_the_interface() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
@@ -184,10 +184,26 @@ def _run_level(
         if plan.arena <= SPARE_BYTES and len(plan.spare) < SPARES:
             plan.spare.append(arena)
 
-    others = [_pool(len(level.programs) - 1).submit(band, i) for i in range(1, len(level.programs))]
-    if level.programs:
-        band(0)
-    for future in others:
+    # Whoever is free takes the next band: a helper that does not get a processor holds nobody up.
+    waiting = deque(range(len(level.programs)))
+
+    def work() -> None:
+        while True:
+            try:
+                index = waiting.popleft()
+            except IndexError:
+                return
+            band(index)
+
+    helpers = len(level.programs) - 1
+    others = [_pool(helpers).submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        # One that has not begun finds nothing to do; the others use memory that must live until they end.
+        running = [future for future in others if not future.cancel()]
+        wait(running)
+    for future in running:
         future.result()
     return [np.sum(parts, axis=0) for parts in zip(*sums, strict=True)]
 

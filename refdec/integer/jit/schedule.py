@@ -22,6 +22,8 @@ from refdec.integer.jit.steps import Lowered, Step, Store
 
 CACHE_BYTES = 1 << 20
 """Rings of one band should fit into this much memory, unless single rows are larger."""
+LEAST_WORK = 1 << 26
+"""Multiply-adds that are worth a band of their own: about a millisecond."""
 SLACK = 4096
 """Bytes behind a memory area that vector loads may touch."""
 ALIGN = 64
@@ -216,12 +218,22 @@ def _bands(
         stores = {t.store for s in steps for t in (s.out, s.dual) if t is not None}
         bytes_per_picture = sum(rings[s].row * rings[s].height for s in stores if not rings[s].kept)
         chunk_rows = max(1, CACHE_BYTES * grid // max(1, bytes_per_picture))
-    bands = max(1, min(threads, grid))
+    work = sum(_work(step, sizes) for step in steps)
+    bands = max(1, min(threads, grid, work // LEAST_WORK if LEAST_WORK else threads))
     out = []
     for band in range(bands):
         first, end = grid * band // bands, grid * (band + 1) // bands
         out.append(_Walk(steps, sizes, rings, spans, grid, first).run(end, chunk_rows, first_operation))
     return out
+
+
+def _work(step: Step, sizes: _Sizes) -> int:
+    """Multiply-adds of a step, roughly."""
+    if step.out is None:
+        return 0
+    height, width = sizes.extent[step]
+    per_pixel = sum(len(phase.segments) * max(1, phase.steps) for phase in step.phases) or 1
+    return height * width // step.factor**2 * step.out.store.channels * per_pixel * 2
 
 
 class _Walk:
