@@ -8,8 +8,8 @@ a middle rate. Values are Gaussian samples of just these scales, rounded.
 *Symbols* are coded symbols. Constriction gets those alone, packed, with a quantised Gaussian for each
 through its NumPy API; our time includes reading the mask and filling all positions. *Positions* counts
 those as well. The range of constriction's alphabet is that of the values. A ratio takes the faster of
-constriction's two coders; ``best`` ratios compare the fastest runs instead of the medians, which says
-more on a busy machine.
+constriction's two coders; ``cpu`` ratios compare medians of processor time and ``best`` ratios the
+fastest runs, which both say more on a busy machine.
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ def report(prefix: str, residual: Residual, rounds: int) -> dict[str, float]:
         base = f"{prefix}.{action}"
         both = timings[f"range.{action}"], timings[f"ans.{action}"]
         theirs, fastest = min(t.median for t in both), min(t.best for t in both)
+        result[f"{base}.ratio_constriction_cpu.1t"] = min(t.cpu for t in both) / timings[f"{action}.1.1"].cpu
         result[f"{base}.constriction_range_symbols_per_s"] = coded / timings[f"range.{action}"].median
         result[f"{base}.constriction_ans_symbols_per_s"] = coded / timings[f"ans.{action}"].median
         # One OS thread on a payload of one stream; two on one of eight, as one stream has no parts.
