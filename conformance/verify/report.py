@@ -1,110 +1,128 @@
-"""Verdicts for people (a table), for programs (JSON) and for build servers (JUnit XML)."""
+"""Verdicts for people (a table, or plain lines), for programs (JSON), for build servers (JUnit XML)."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from conformance.verify.outcome import STATUSES, Outcome
 from refdec import __version__
 from refdec.trace import atomic_file
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one engine made of one vector.
-
-    :param group: ``tables``, ``models``, ``payload``, ``stream`` or ``malformed``.
-    :param detail: what was checked, or what went wrong.
-    """
-
-    name: str
-    group: str
-    engine: str
-    ok: bool
-    detail: str
-    seconds: float
+COLOURS = {"pass": "green", "not run": "dim"}
+Rows = Mapping[tuple[str, str], Mapping[str, Outcome]]
+_ILLEGAL_IN_XML = {code: " " for code in range(32) if code not in (9, 10, 13)}
 
 
-def as_json_text(verdicts: Sequence[Verdict]) -> str:
+def as_json_text(outcomes: Sequence[Outcome]) -> str:
     """All verdicts, and whether every one is good, as one JSON object."""
-    failed = sum(not verdict.ok for verdict in verdicts)
     return json.dumps(
         {
             "refdec": __version__,
-            "checks": len(verdicts),
-            "failed": failed,
-            "ok": failed == 0,
-            "verdicts": [asdict(verdict) for verdict in verdicts],
+            "ok": succeeded(outcomes),
+            "checks": len(outcomes),
+            "counts": counts(outcomes),
+            "verdicts": [
+                {
+                    "name": outcome.name,
+                    "group": outcome.group,
+                    "decoder": outcome.decoder,
+                    "status": outcome.status,
+                    "detail": outcome.detail,
+                    "seconds": round(outcome.seconds, 4),
+                    "divergence": outcome.divergence,
+                }
+                for outcome in outcomes
+            ],
         }
     )
 
 
-def print_table(verdicts: Sequence[Verdict], engines: Sequence[str]) -> None:
-    """One row a vector, one column an engine; plain lines where stdout is no terminal."""
-    rows: dict[tuple[str, str], dict[str, Verdict]] = {}
-    for verdict in verdicts:
-        rows.setdefault((verdict.group, verdict.name), {})[verdict.engine] = verdict
+def counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Number of verdicts of each kind."""
+    found = Counter(outcome.status for outcome in outcomes)
+    return {status: found[status] for status in STATUSES}
+
+
+def succeeded(outcomes: Sequence[Outcome]) -> bool:
+    """Whether something was run and nothing failed."""
+    return any(outcome.status == "pass" for outcome in outcomes) and not any(o.failed for o in outcomes)
+
+
+def print_table(outcomes: Sequence[Outcome], seconds: float) -> None:
+    """One row a vector or stream, one column a decoder; tab-separated lines where stdout is no terminal."""
+    rows: dict[tuple[str, str], dict[str, Outcome]] = {}
+    for outcome in outcomes:
+        rows.setdefault((outcome.group, outcome.name), {})[outcome.decoder] = outcome
+    decoders = list(dict.fromkeys(outcome.decoder for outcome in outcomes))
     if sys.stdout.isatty():
-        _print_rich(rows, engines)
+        _print_rich(rows, decoders)
     else:
         for (group, name), row in rows.items():
-            cells = [_cell(row.get(engine)) for engine in engines]
+            cells = [row[d].status if d in row else "-" for d in decoders]
             print("\t".join((group, name, *cells, _detail(row))))
-    failed = sum(not verdict.ok for verdict in verdicts)
-    seconds = sum(verdict.seconds for verdict in verdicts)
-    outcome = "all passed" if failed == 0 else f"{failed} FAILED"
-    print(f"{len(rows)} vectors, {len(verdicts)} checks, {outcome}, {seconds:.1f} s")
+    told = ", ".join(f"{number} {status}" for status, number in counts(outcomes).items() if number)
+    verdict = "all passed" if succeeded(outcomes) else "FAILED"
+    summary = f"{len(rows)} vectors, {len(outcomes)} checks, {verdict} ({told or 'nothing was run'})"
+    print(f"{summary}, {seconds:.1f} s")
 
 
-def _print_rich(rows: dict[tuple[str, str], dict[str, Verdict]], engines: Sequence[str]) -> None:
+def _print_rich(rows: Rows, decoders: Sequence[str]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("group", "vector", *engines, "what")
+    table = Table("group", "name", *decoders, "detail")
     for (group, name), row in rows.items():
-        cells = [_cell(row.get(engine)) for engine in engines]
-        coloured = [f"[red]{cell}[/red]" if cell == "FAIL" else cell for cell in cells]
-        table.add_row(group, name, *coloured, _detail(row).replace("[", r"\["))
+        cells = []
+        for decoder in decoders:
+            status = row[decoder].status if decoder in row else "-"
+            colour = COLOURS.get(status, "red")
+            cells.append(f"[{colour}]{status}[/{colour}]")
+        table.add_row(group, name, *cells, escape(_detail(row)))
     Console().print(table)
 
 
-def _cell(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return "-"
-    return "ok" if verdict.ok else "FAIL"
+def _detail(row: Mapping[str, Outcome]) -> str:
+    bad = [f"{o.decoder}: {o.detail}" for o in row.values() if o.failed]
+    if bad:
+        return " | ".join(bad)
+    told = [o.detail for o in row.values() if o.status == "pass"] or [o.detail for o in row.values()]
+    return told[0]
 
 
-def _detail(row: dict[str, Verdict]) -> str:
-    bad = [f"{verdict.engine}: {verdict.detail}" for verdict in row.values() if not verdict.ok]
-    return "; ".join(bad) if bad else next(iter(row.values())).detail
-
-
-def write_junit(path: Path, verdicts: Sequence[Verdict]) -> None:
-    """One test case a verdict, engines as test suites."""
+def write_junit(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """One test case a verdict, decoders as test suites: mismatches are failures, the rest errors."""
     root = ElementTree.Element("testsuites", name="refconf verify")
-    for engine in dict.fromkeys(verdict.engine for verdict in verdicts):
-        own = [verdict for verdict in verdicts if verdict.engine == engine]
-        suite = ElementTree.SubElement(
+    for decoder in dict.fromkeys(outcome.decoder for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.decoder == decoder]
+        element = ElementTree.SubElement(
             root,
             "testsuite",
-            name=engine,
+            name=decoder,
             tests=str(len(own)),
-            failures=str(sum(not verdict.ok for verdict in own)),
-            time=f"{sum(verdict.seconds for verdict in own):.3f}",
+            failures=str(sum(o.status == "mismatch" for o in own)),
+            errors=str(sum(o.failed and o.status != "mismatch" for o in own)),
+            skipped=str(sum(o.status == "not run" for o in own)),
+            time=f"{sum(o.seconds for o in own):.3f}",
         )
-        for verdict in own:
+        for outcome in own:
             case = ElementTree.SubElement(
-                suite,
+                element,
                 "testcase",
-                classname=f"{engine}.{verdict.group}",
-                name=verdict.name,
-                time=f"{verdict.seconds:.3f}",
+                classname=f"{decoder}.{outcome.group}",
+                name=outcome.name,
+                time=f"{outcome.seconds:.3f}",
             )
-            if not verdict.ok:
-                ElementTree.SubElement(case, "failure", message=verdict.detail)
+            text = outcome.detail.translate(_ILLEGAL_IN_XML)
+            if outcome.status == "not run":
+                ElementTree.SubElement(case, "skipped", message=text)
+            elif outcome.failed:
+                kind = "failure" if outcome.status == "mismatch" else "error"
+                ElementTree.SubElement(case, kind, type=outcome.status, message=text)
     with atomic_file(path) as file:
         ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from conformance.encoder.payloads import encode_payloads
 from conformance.verify import payload_vectors, synthetic
-from conformance.verify.report import Verdict
+from conformance.verify.outcome import Outcome, Status
 from conformance.verify.suite import Suite
 from refdec import entropy, trace
 from refdec.codestream import Codestream, Dialect, parse
@@ -33,21 +33,22 @@ ENGINES = ("golden", "jit")
 
 def verify_suite(
     suite: Suite, engines: Sequence[str] = ENGINES, progress: Callable[[str], None] = lambda _name: None
-) -> list[Verdict]:
+) -> list[Outcome]:
     """One verdict for every vector and engine; a check that raises is a check that failed."""
-    verdicts: list[Verdict] = []
+    verdicts: list[Outcome] = []
 
     def check(name: str, group: str, engine: str, body: Callable[[], str]) -> None:
         progress(f"{group} {name} {engine}")
         start = time.perf_counter()
+        status: Status = "pass"
         try:
-            detail, ok = body(), True
+            detail = body()
         except Mismatch as mismatch:
-            detail, ok = str(mismatch), False
+            detail, status = str(mismatch), "mismatch"
         except Exception as error:
             # A verifier reports whatever an engine does; nothing may hide the other verdicts.
-            detail, ok = f"{type(error).__name__}: {' '.join(str(error).split())}", False
-        verdicts.append(Verdict(name, group, engine, ok, detail, time.perf_counter() - start))
+            detail, status = f"{type(error).__name__}: {' '.join(str(error).split())}", "error"
+        verdicts.append(Outcome(name, group, engine, status, detail, time.perf_counter() - start))
 
     models = _models(suite)
     for engine in engines:

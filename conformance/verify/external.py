@@ -1,0 +1,208 @@
+"""One stream under somebody else's decoder: any command that takes an input and an output path."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from conformance.suite.records import PictureSuite, Record, checked_trace
+from conformance.verify.engines import settings_of
+from conformance.verify.outcome import Outcome, Planes, planar_digest
+from conformance.verify.samples import FORMATS, SamplesError, difference, likely_cause, read_samples
+from conformance.verify.suite import SuiteError
+from refdec.codestream import parse
+from refdec.command import UsageError
+from refdec.compare import compare
+from refdec.decoder import decode_picture
+from refdec.errors import RefdecError
+from refdec.models_io import ModelSet
+from refdec.trace import TraceError
+
+SHOWN_BYTES = 300
+_SHELL_SIGNALS = frozenset(range(128 + 4, 128 + 12))
+"""How a shell that was in between reports a command that died, from SIGILL to SIGSEGV."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A decoder's command line.
+
+    :param words: arguments with ``{input}``, ``{output}`` and perhaps ``{trace}`` in them.
+    :param kind: format of the picture that it writes.
+    """
+
+    words: tuple[str, ...]
+    kind: str
+
+    @property
+    def traces(self) -> bool:
+        """Whether it writes a trace as well."""
+        return any("{trace}" in word for word in self.words)
+
+    def line(self, stream: Path, output: Path, trace: Path) -> list[str]:
+        """The arguments for one stream; no shell ever sees them."""
+        places = {"{input}": str(stream), "{output}": str(output), "{trace}": str(trace)}
+        words = []
+        for word in self.words:
+            for mark, path in places.items():
+                word = word.replace(mark, path)
+            words.append(word)
+        return words
+
+
+def parse_command(template: str, kind: str) -> Command:
+    """A command from its template, e.g. ``mydec -i {input} -o {output}``.
+
+    :raises UsageError: no such program, a placeholder is missing, or there is no such format.
+    """
+    try:
+        words = tuple(shlex.split(template))
+    except ValueError as error:
+        raise UsageError(f"--decoder: {error}") from error
+    for mark in ("{input}", "{output}"):
+        if not any(mark in word for word in words):
+            raise UsageError(f"--decoder: '{template}' has no {mark}")
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"--decoder: there is no program '{words[0]}'")
+    if kind not in FORMATS:
+        raise UsageError(f"--decoder-output {kind}: expected one of {', '.join(FORMATS)}")
+    return Command(words, kind)
+
+
+def judge_external(
+    suite: PictureSuite,
+    record: Record,
+    command: Command,
+    timeout: float,
+    models: ModelSet | None,
+    *,
+    keep: bool = False,
+) -> Outcome:
+    """The verdict on one stream.
+
+    :param models: to decode a picture that came out wrong, so that the difference can be shown.
+    :param keep: give the decoded planes with it.
+    """
+    suite.stream(record)
+    with tempfile.TemporaryDirectory(prefix="refconf-") as name:
+        folder = Path(name)
+        output, trace, log = folder / f"out.{command.kind}", folder / "out.jsonl", folder / "log"
+        line = command.line((suite.folder / record.file).resolve(), output, trace)
+        start = time.perf_counter()
+        code = _run(line, log, timeout)
+        seconds = time.perf_counter() - start
+        said = _tail(log)
+        verdict = Outcome(record.name, record.group, "external", "error", "", seconds)
+        if code is None:
+            return replace(verdict, status="timeout", detail=f"stopped after {timeout:g} s")
+        if code < 0 or code in _SHELL_SIGNALS:
+            number = -code if code < 0 else code - 128
+            return replace(verdict, status="crash", detail=f"died of {_signal_name(number)}{said}")
+        if record.group == "must-reject":
+            if code == 0:
+                return replace(verdict, status="mismatch", detail="accepted a stream that must be rejected")
+            return replace(verdict, status="pass", detail=f"refused with exit code {code}{said}")
+        if code != 0:
+            status: Any = "pass" if record.group == "may-reject" else "error"
+            return replace(verdict, status=status, detail=f"exit code {code}{said}")
+        verdict = _judge_output(suite, record, command, output, verdict, models, keep)
+        return _with_trace(suite, record, trace, verdict) if command.traces else verdict
+
+
+def _judge_output(
+    suite: PictureSuite,
+    record: Record,
+    command: Command,
+    output: Path,
+    verdict: Outcome,
+    models: ModelSet | None,
+    keep: bool,
+) -> Outcome:
+    assert record.picture is not None and record.planar_sha256 is not None
+    if not output.is_file():
+        return replace(verdict, detail="exit code 0, but no output was written")
+    try:
+        planes = read_samples(output, command.kind, record.picture)
+    except SamplesError as error:
+        return replace(verdict, status="mismatch", detail=str(error))
+    found = planar_digest(planes)
+    if found == record.planar_sha256:
+        kept = planes if keep else None
+        return replace(verdict, status="pass", detail=f"planar sha256 {found[:16]}...", planes=kept)
+    names = record.picture.planes
+    expected = _right_planes(suite, record, models)
+    notes = [likely_cause(record.planar_sha256, planes, names)]
+    if expected is not None:
+        notes.append(difference(expected, planes, names))
+    told = (
+        "; ".join(note for note in notes if note) or f"planar sha256 {found}, expected {record.planar_sha256}"
+    )
+    return replace(verdict, status="mismatch", detail=told, planes=planes, expected=expected)
+
+
+def _right_planes(suite: PictureSuite, record: Record, models: ModelSet | None) -> Planes | None:
+    """The picture as it should be, if our own decoder makes it here."""
+    if models is None:
+        return None
+    try:
+        stream = parse(suite.stream(record), record.dialect)
+        planes = decode_picture(stream, models, settings_of(record, "jit")).planes
+    except RefdecError:
+        return None
+    return planes if planar_digest(planes) == record.planar_sha256 else None
+
+
+def _with_trace(suite: PictureSuite, record: Record, path: Path, verdict: Outcome) -> Outcome:
+    """The verdict with what the decoder's own trace says: the first of the shared points that differs."""
+    try:
+        divergence = compare(suite.trace(record), checked_trace(path), common_only=True)
+    except (SuiteError, TraceError) as error:
+        return replace(verdict, status="error", detail=f"{verdict.detail}; its trace: {error}")
+    if divergence is None:
+        return verdict
+    return replace(
+        verdict,
+        status="mismatch",
+        detail=f"{divergence}; {verdict.detail}",
+        divergence=divergence.as_dict(),
+    )
+
+
+def _run(line: list[str], log: Path, timeout: float) -> int | None:
+    """Exit code of a command, ``None`` if it had to be stopped; all that it started is stopped with it."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _tail(log: Path) -> str:
+    """The end of what a command said, as one line."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - SHOWN_BYTES))
+        text = file.read(SHOWN_BYTES).decode("utf-8", "replace")
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return f": {words}" if words else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

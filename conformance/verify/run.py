@@ -1,0 +1,178 @@
+"""A whole suite of pictures under several decoders, in parallel, with time-outs."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conformance.suite.records import PictureSuite, Record
+from conformance.verify.engines import judge
+from conformance.verify.external import Command, judge_external
+from conformance.verify.outcome import Outcome
+from conformance.verify.suite import SuiteError
+from conformance.verify.workers import Died, Done, Raised, Result, run_tasks
+from refdec.command import UsageError
+from refdec.errors import ModelError
+from refdec.models_io import ModelSet, bundled_models, open_models
+
+SLOW_PIXELS = 1 << 16
+"""Larger pictures are given to the golden engine only on request: it takes about a minute a megapixel."""
+COST = {"jit": 1, "twin": 12, "golden": 40}
+DEFAULT_ENGINES = ("jit", "golden")
+DEFAULT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a suite is run.
+
+    :param engines: our own engines; empty with a command alone.
+    :param asked: whether the caller named the engines: then nothing is left out.
+    :param command: somebody else's decoder, or ``None``.
+    :param models: folder of the model set, ``None`` for the bundled one.
+    :param only: names of streams to run, ``None`` for all.
+    :param keep: keep decoded pictures for a report.
+    """
+
+    engines: tuple[str, ...] = DEFAULT_ENGINES
+    asked: bool = False
+    command: Command | None = None
+    models: Path | None = None
+    jobs: int = 1
+    timeout: float = DEFAULT_TIMEOUT
+    only: frozenset[str] | None = None
+    keep: bool = False
+
+
+def default_jobs() -> int:
+    """As many processes as this one may use processors."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def verify_pictures(
+    suite: PictureSuite, options: Options, progress: Callable[[Outcome], None] = lambda _outcome: None
+) -> list[Outcome]:
+    """One verdict for every stream and decoder, in the suite's order.
+
+    :raises UsageError: a stream is asked for that the suite does not have, or an engine cannot be had.
+    """
+    records = _chosen(suite, options.only)
+    outcomes = []
+    for outcome in _all(suite, records, options):
+        progress(outcome)
+        outcomes.append(outcome)
+    decoders = [*options.engines, "external"]
+    order = {record.name: number for number, record in enumerate(records)}
+    return sorted(outcomes, key=lambda o: (order[o.name], decoders.index(o.decoder)))
+
+
+def _chosen(suite: PictureSuite, only: frozenset[str] | None) -> tuple[Record, ...]:
+    if only is None:
+        return suite.records
+    unknown = sorted(only - {record.name for record in suite.records})
+    if unknown:
+        raise UsageError(f"the suite has no stream {', '.join(unknown)}")
+    return tuple(record for record in suite.records if record.name in only)
+
+
+def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> Iterator[Outcome]:
+    if "twin" in options.engines:
+        require_torch()
+    if options.engines:
+        # Said once and at once, not once for every stream.
+        _models(options.models)
+        yield from _engines(suite, records, options)
+    if options.command is not None:
+        yield from _external(suite, records, options, options.command)
+
+
+def require_torch() -> None:
+    """:raises UsageError: PyTorch is not installed; how it is."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"the twin needs PyTorch: pip install 'refdec[encoder]' ({error})") from error
+
+
+def _engines(suite: PictureSuite, records: Sequence[Record], options: Options) -> Iterator[Outcome]:
+    tasks = []
+    for record in records:
+        for engine in options.engines:
+            if engine != "jit" and not options.asked and _pixels(record) > SLOW_PIXELS:
+                yield Outcome(
+                    record.name, record.group, engine, "not run",
+                    f"{_pixels(record)} pixels; --engine {engine} asks for it",
+                )  # fmt: skip
+            else:
+                tasks.append((record, engine))
+    tasks.sort(key=lambda task: -COST[task[1]] * _pixels(task[0]))
+    work = functools.partial(judge_task, suite, options.models, options.keep)
+    if options.jobs == 0:
+        results: Iterator[tuple[tuple[Record, str], Result]] = ((task, _here(work, task)) for task in tasks)
+    else:
+        results = run_tasks(work, tasks, options.jobs, options.timeout)
+    for (record, engine), result in results:
+        yield _verdict(record, engine, result)
+
+
+def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple[Record, str]) -> Outcome:
+    """What a worker does: one stream under one engine."""
+    if task[1] == "twin":
+        import torch
+
+        # The workers share the processors already.
+        torch.set_num_threads(1)
+    return judge(suite, task[0], task[1], _models(models), keep=keep)
+
+
+def _here(work: Callable[[tuple[Record, str]], Outcome], task: tuple[Record, str]) -> Result:
+    try:
+        return Done(work(task))
+    except Exception as error:
+        return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+@functools.cache
+def _models(folder: Path | None) -> ModelSet:
+    return bundled_models() if folder is None else open_models(folder)
+
+
+def _verdict(record: Record, engine: str, result: Result) -> Outcome:
+    if isinstance(result, Done) and isinstance(result.value, Outcome):
+        return result.value
+    blank = Outcome(record.name, record.group, engine, "error", "")
+    if isinstance(result, Raised):
+        return replace(blank, detail=result.text)
+    if isinstance(result, Died):
+        return replace(blank, status="crash", detail=f"its process died, exit code {result.exit_code}")
+    assert not isinstance(result, Done)
+    return replace(
+        blank, status="timeout", detail=f"stopped after {result.seconds:g} s", seconds=result.seconds
+    )
+
+
+def _external(
+    suite: PictureSuite, records: Sequence[Record], options: Options, command: Command
+) -> Iterator[Outcome]:
+    try:
+        models: ModelSet | None = _models(options.models)
+    except ModelError:
+        models = None
+
+    def work(record: Record) -> Outcome:
+        try:
+            return judge_external(suite, record, command, options.timeout, models, keep=options.keep)
+        except (OSError, SuiteError) as error:
+            return Outcome(record.name, record.group, "external", "error", str(error))
+
+    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        for future in as_completed([pool.submit(work, record) for record in records]):
+            yield future.result()
+
+
+def _pixels(record: Record) -> int:
+    return 0 if record.picture is None else record.picture.width * record.picture.height
