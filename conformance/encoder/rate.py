@@ -1,7 +1,7 @@
 """Rate control: the model and the displacement at which a picture has a wanted size.
 
 Three steps, each of which reuses what was coded before. The model: the one whose size at displacement 0 is
-nearest to the target, in relative terms. A first estimate: the logarithm of the size is nearly linear in the
+nearest to the target, as a ratio. A first estimate: the logarithm of the size is nearly linear in the
 displacement. Then refinement inside a bracket, by interpolation in the same coordinates, by halving where
 that does not shrink it.
 """
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 DELTA_RANGE: dict[int, tuple[int, int]] = {0: (-1024, 259), 1: (-443, 259), 2: (-443, 702), 3: (-443, 702)}
 """Displacements that the reference encoder's rate control uses with each model."""
+FULL_RANGE = (-1069, 702)
+"""Displacements that can be coded; used where those above leave a gap."""
 TYPICAL_BPP: dict[int, float] = {0: 0.23, 1: 0.52, 2: 1.05, 3: 1.85}
 """What photographs take at displacement 0: only where the search begins."""
 SLOPE = 0.0014
@@ -64,16 +66,23 @@ def match_rate(
     search = _Search(target, trial, tolerance, dict(ranges), [])
     ordered = sorted(models)
     search.choose_model(ordered, pixels)
+    searched: set[int] = set()
     while not search.reached:
         direction = search.refine()
-        model_id = search.best()[0]
-        position = ordered.index(model_id) + direction
-        known = {m for m, _, _ in search.trials}
-        # the range of the model ends before the target; a neighbour that is not tried yet may go on
-        if direction == 0 or not 0 <= position < len(ordered) or ordered[position] in known:
+        searched.add(search.model_id)
+        position = ordered.index(search.model_id) + direction
+        # where the model's range ends before the target, its neighbour goes on, and then what can be coded
+        if direction == 0:
             break
+        if not 0 <= position < len(ordered) or ordered[position] in searched:
+            search.model_id = search.best()[0]
+            if search.ranges[search.model_id] == FULL_RANGE:
+                break
+            search.ranges[search.model_id] = FULL_RANGE
+            continue
         search.model_id = ordered[position]
-        search.evaluate(search.clamp(0))
+        if search.model_id not in {m for m, _, _ in search.trials}:
+            search.evaluate(search.clamp(0))
     model_id, delta, bits = search.best()
     return Match(model_id, delta, bits, search.reached, tuple(search.trials))
 
@@ -106,20 +115,26 @@ class _Search:
 
     def choose_model(self, models: Sequence[int], pixels: int) -> None:
         """The model nearest to the target at displacement 0, neighbours tried where they may be nearer."""
-        distance: dict[int, float] = {}
+        ratio: dict[int, float] = {}
         at = min(models, key=lambda m: abs(math.log(TYPICAL_BPP[m] * pixels / self.target)))
         while True:
             self.model_id = at
-            distance[at] = self.evaluate(self.clamp(0))
-            nearest = min(distance, key=lambda m: _relative(distance[m]))
-            place = models.index(nearest) + (-1 if distance[nearest] > 0 else 1)
-            self.model_id = nearest
-            if self.reached or not 0 <= place < len(models) or models[place] in distance:
+            ratio[at] = self.evaluate(self.clamp(0))
+            self.model_id = nearest = min(ratio, key=lambda m: self.distance(m, ratio[m]))
+            place = models.index(nearest) + (-1 if ratio[nearest] > 0 else 1)
+            if self.reached or not 0 <= place < len(models) or models[place] in ratio:
                 return
             at = models[place]
-            expected = distance[nearest] + math.log(TYPICAL_BPP[at] / TYPICAL_BPP[nearest])
-            if _relative(expected) >= _relative(distance[nearest]):
+            expected = ratio[nearest] + math.log(TYPICAL_BPP[at] / TYPICAL_BPP[nearest])
+            if self.distance(at, expected) >= self.distance(nearest, ratio[nearest]):
                 return
+
+    def distance(self, model_id: int, log_ratio: float) -> float:
+        """How far a size is from the target: the ratio of the larger to the smaller, as a logarithm; models
+        whose range seems to end before the target come last."""
+        low, high = self.ranges[model_id]
+        outside = not low <= -log_ratio / SLOPE <= high
+        return abs(log_ratio) + (math.log(100) if outside else 0)
 
     def refine(self) -> int:
         """Search the model's range; 0, or -1 or 1 where the target lies below or above all of it."""
@@ -149,11 +164,6 @@ class _Search:
             delta = self.clamp(_extrapolate(edge, known))
             known[delta] = self.evaluate(delta)
         return 0
-
-
-def _relative(log_ratio: float) -> float:
-    """Distance of a size from the target in parts of the target."""
-    return abs(math.expm1(log_ratio))
 
 
 def _interpolate(below: int, above: int, known: Mapping[int, float]) -> int:

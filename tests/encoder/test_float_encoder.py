@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,25 @@ import pytest
 
 pytest.importorskip("torch")
 
-from conformance.encoder.analysis import STRIP, FloatEncoder, load_float_encoder  # noqa: E402
-from conformance.encoder.closed_loop import Coded, mean_fraction  # noqa: E402
-from conformance.encoder.encode import Encoder, reconstruct  # noqa: E402
-from conformance.encoder.machine import Machine, machine  # noqa: E402
-from conformance.encoder.options import Tools  # noqa: E402
-from conformance.encoder.quantise import linear_gain  # noqa: E402
-from conformance.encoder.source import make_source  # noqa: E402
-from refdec.codestream import CHANNELS, Dialect, parse  # noqa: E402
-from refdec.codestream.geometry import hyper_size, latent_size  # noqa: E402
-from refdec.decoder import decode_picture  # noqa: E402
-from refdec.errors import ModelError  # noqa: E402
-from refdec.models_io import ModelSet, open_models  # noqa: E402
-from refdec.picture import Picture  # noqa: E402
-from refdec.settings import Settings  # noqa: E402
-from refdec.trace import digest  # noqa: E402
-from tests.encoder.float_models import picture, write_weights  # noqa: E402
+from conformance.encoder.analysis import STRIP, FloatEncoder, load_float_encoder
+from conformance.encoder.closed_loop import Coded, mean_fraction
+from conformance.encoder.encode import Encoder, reconstruct
+from conformance.encoder.machine import Machine, machine
+from conformance.encoder.options import Tools
+from conformance.encoder.quantise import linear_gain
+from conformance.encoder.source import make_source
+from conformance.networks.calibration import LatentFormat
+from conformance.networks.convert import sum_of
+from conformance.quantize.options import Format
+from refdec.codestream import CHANNELS, Dialect, parse
+from refdec.codestream.geometry import hyper_size, latent_size
+from refdec.decoder import decode_picture
+from refdec.errors import ModelError
+from refdec.models_io import ModelSet, open_models
+from refdec.picture import Picture
+from refdec.settings import Settings
+from refdec.trace import digest
+from tests.encoder.float_models import picture, write_weights
 
 Traced = dict[tuple[str, str, int | None], npt.NDArray[Any]]
 
@@ -141,8 +145,14 @@ def test_coded_positions_are_within_half_a_step(float_models: ModelSet) -> None:
 
 
 def test_the_scale_of_a_mean_follows_from_the_shifts_of_the_sum(float_models: ModelSet) -> None:
-    latent = float_models.latent(0, 0)
+    latent = float_models.latent(0, 1)
     assert all((bits == latent.fraction).all() for bits in mean_fraction(latent))
+    fractions = [np.arange(CHANNELS[1]) * k % 13 for k in (1, 5, 7, 11)]
+    wide = np.full(CHANNELS[1], 3000)
+    kept = LatentFormat(latent.fraction, wide)
+    sums = tuple(sum_of(Format(bits, -wide, wide), kept) for bits in fractions)
+    for found, expected in zip(mean_fraction(replace(latent, sums=sums)), fractions, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_strips_change_nothing(float_models: ModelSet) -> None:
