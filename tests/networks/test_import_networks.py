@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ import torch
 from PIL import Image
 
 from conformance.importer.folder import Options, import_folder
-from conformance.networks import SYNTHESIS, ContextModel, HyperDecoder, part
+from conformance.networks import SYNTHESIS, ContextModel, HyperDecoder, convert, part
 from conformance.networks.calibration import draw, float_latents
 from conformance.networks.convert import sum_of, with_full_signal
 from conformance.networks.pictures import generated_pictures
 from conformance.networks.synthetic import fill_synthetic
 from conformance.quantize.options import Format
+from conformance.quantize.options import Options as Policy
 from refdec.codestream.geometry import Rect, SynthesisTile
 from refdec.errors import ModelError
 from refdec.integer import Graph, run
@@ -211,3 +213,19 @@ def test_the_last_layer_reaches_all_samples(drawn: ModelSet) -> None:
     )
     wide, _ = with_full_signal(narrow).clip_range("limit")
     assert set(wide.tolist()) == {-32640}
+
+
+@pytest.mark.parametrize("second, chosen", [(60.9, 0), (61.1, 1)])
+def test_a_later_policy_must_be_clearly_better(monkeypatch, second: float, chosen: int) -> None:
+    policies = (Policy(headroom=2.0), Policy(headroom=3.0))
+    quality = dict(zip(policies, (60.0, second), strict=True))
+
+    def compile_graph(_graph, _samples, name, *, formats, options):
+        assert name == "w16a16" and formats == {}
+        last = SimpleNamespace(op="conv", snr=quality[options])
+        moved = SimpleNamespace(op="crop", snr=0.0)
+        return options, SimpleNamespace(layers=[last, moved])
+
+    monkeypatch.setattr(convert, "compile_graph", compile_graph)
+    found, _ = convert._compile(None, [], convert.Scheme("w16a16", policies), {})
+    assert found is policies[chosen]
