@@ -301,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounding", choices=["adaptive", "nearest"], default="adaptive")
     parser.add_argument("--engine", choices=["jit", "golden", "twin"], default="jit")
     parser.add_argument("--limit", type=int, default=10**6, help="evaluate on the first N pictures")
-    parser.add_argument("--rounding-pictures", type=int, default=12, help="pictures that decide the rounding")
+    parser.add_argument("--rounding-pictures", type=int, default=16, help="pictures that decide the rounding")
     parser.add_argument("--parts", nargs="+", choices=["Y", "UV", "hyper"], default=["Y", "UV", "hyper"])
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
     parser.add_argument("-o", "--output", type=Path, help="Markdown; standard output if absent")
@@ -325,8 +325,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         seen = collect(real, ranges)
         for scheme in chosen.schemes:
+            # Rounding learns from all gains in turn.
             inputs = [
-                ({"x": latents(component, p, 4.0)}, None) for p in spread(learn, chosen.rounding_pictures)
+                ({"x": latents(component, p, chosen.gains[i % len(chosen.gains)])}, None)
+                for i, p in enumerate(spread(learn, chosen.rounding_pictures))
             ]
             graph, report = compile_graph(
                 real,

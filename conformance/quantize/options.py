@@ -68,7 +68,7 @@ class Options:
     :param seed: of the choice of those positions.
     """
 
-    headroom: float = 2.0
+    headroom: float = 2.25
     tail: float = 1e-4
     explosion: float = 6.0
     tail_reach: float = 5.0
