@@ -91,6 +91,7 @@ class _Compiler:
             self.classes.fixed[:] = True
         self.statistics = statistics
         self.forced = self._forced_scales()
+        self.meant = np.zeros(self.classes.count, bool)
         self.ranges = self._ranges()
         limits = PlanLimits(scheme.weight_limit, scheme.activation_limit)
         self.top = finest(graph, self.classes, self.ranges, limits)
@@ -152,6 +153,8 @@ class _Compiler:
         for name, given in self.formats.items():
             ids = self.classes.of[name]
             unit = np.exp2(-self.forced[ids])
+            # What lies beyond a range that was given is cut on purpose.
+            self.meant[ids] |= given.lo is not None and given.hi is not None
             if given.lo is not None and given.fraction is not None:
                 limit_lo[ids] = np.broadcast_to(given.lo, ids.shape) * unit
             if given.hi is not None and given.fraction is not None:
@@ -296,9 +299,12 @@ class _Compiler:
         step: Step | None = None,
     ) -> None:
         live, scale = self.live[name], self.scale[self.classes.of[name]]
-        pairs = [(r, q / scale[:, None, None]) for r, q in zip(live.real, live.integer, strict=True)]
+        meant = step is not None and bool(self.meant[self.classes.of[name]].all())
+        low, high = ((v / scale)[:, None, None] for v in (lo, hi))
+        wanted = [np.clip(r, low, high) if meant else r for r in live.real]
+        pairs = [(r, q / scale[:, None, None]) for r, q in zip(wanted, live.integer, strict=True)]
         saturated = 0
-        if node is None or node.lo is not None:
+        if (node is None or node.lo is not None) and not meant:
             for q in live.integer:
                 if step is None or step.lo is None:
                     saturated += int((q <= lo[:, None, None]).sum())

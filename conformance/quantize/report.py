@@ -18,8 +18,8 @@ class LayerReport:
     :param accumulator_bits: proved bits of the accumulator, with sign; 0 where there is none.
     :param shift: least and greatest right shift.
     :param snr: signal to error of the output against the float network on the calibration inputs, in dB,
-        everything before this node quantised as well.
-    :param saturated: calibration values cut off at a range that is not part of the network's meaning.
+        everything before this node quantised as well; inside the range, where a format gives one.
+    :param saturated: calibration values cut off at a range that calibration chose.
     :param values: how many there were.
     """
 

@@ -190,6 +190,16 @@ def test_saturation_is_counted() -> None:
     assert "saturated" in calm.markdown() and len(calm.markdown().splitlines()) == 2 + len(calm.layers)
 
 
+def test_a_range_that_is_given_is_no_saturation() -> None:
+    real = leaky_gates()
+    learn = samples(real, None, 1)
+    limits = {"out": Format(12, -2048, 2048)}
+    graph, report = compile_graph(real, learn, "w16a16", formats=limits)
+    found = run(graph, feed(graph, report, dict(learn[0][0])), (1, 1), engine="golden")["out"]
+    assert (np.abs(found) == 2048).sum() > 50
+    assert report.layers[-1].saturated == 0 and report.layers[-1].snr > 50
+
+
 def test_explosions_do_not_set_the_range() -> None:
     rng = np.random.default_rng(0)
     real = FloatGraph()
