@@ -17,6 +17,7 @@ from numba import njit, types
 
 from refdec.integer.jit import layout as at
 from refdec.integer.jit import vector_ir as ir
+from refdec.integer.jit import vector_sums as sums_ir
 
 CONV, POINTWISE, DEPTHWISE, PACK, UNPACK = at.CONV, at.POINTWISE, at.DEPTHWISE, at.PACK, at.UNPACK
 COPY, SHUFFLE, LUT, NORM, GRAM = at.COPY, at.SHUFFLE, at.LUT, at.NORM, at.GRAM
@@ -25,11 +26,16 @@ BLOCK_BYTES = 4 * ir.LANES * ir.BLOCK
 SCALARS = 4 * ir.LANES * ir.V_SCALARS
 LO_BYTES, HI_BYTES = 4 * ir.LANES * ir.V_LO, 4 * ir.LANES * ir.V_HI
 PANEL_BYTES = 2 * ir.LANES
-GRAM_TILE, GRAM_PAIRS = ir.GRAM_TILE, ir.GRAM_PAIRS
+GRAM_TILE, GRAM_PAIRS = sums_ir.GRAM_TILE, sums_ir.GRAM_PAIRS
 
 conv_main, conv_side, conv_single, pointwise = ir.conv_main, ir.conv_side, ir.conv_single, ir.pointwise
-depthwise_main, depthwise_single, norm_apply = ir.depthwise_main, ir.depthwise_single, ir.norm_apply
-gram_zip_q, gram_zip_k, gram_main, gram_single = ir.gram_zip_q, ir.gram_zip_k, ir.gram_main, ir.gram_single
+depthwise_main, depthwise_single, norm_apply = ir.depthwise_main, ir.depthwise_single, sums_ir.norm_apply
+gram_zip_q, gram_zip_k, gram_main, gram_single = (
+    sums_ir.gram_zip_q,
+    sums_ir.gram_zip_k,
+    sums_ir.gram_main,
+    sums_ir.gram_single,
+)
 transpose = ir.transpose
 load_i16, load_i32, load_i64 = ir.load_i16, ir.load_i32, ir.load_i64
 store_i16, store_i32, store_i64 = ir.store_i16, ir.store_i32, ir.store_i64
@@ -399,7 +405,9 @@ def _build(stamp: int) -> Callable[..., None]:
 
 def _stamp() -> int:
     folder = Path(__file__).parent
-    sources = b"".join((folder / f"{name}.py").read_bytes() for name in ("vector_ir", "layout", "kernels"))
+    sources = b"".join(
+        (folder / f"{name}.py").read_bytes() for name in ("vector_ir", "vector_sums", "layout", "kernels")
+    )
     return zlib.crc32(sources + repr((ir.PAIRED, ir.MAIN_TILE)).encode())
 
 

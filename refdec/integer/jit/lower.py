@@ -352,23 +352,8 @@ class Lowering:
         if target is None or out > SMALL_OUTPUT:
             return False
         inner_factor = self._unpacked[target][1]
-        offsets = sorted({*taps[0].offsets, *taps[1].offsets})
-        r, factor = inner_factor, 2 * inner_factor
-        planes = out // (r * r)
-        span = len(offsets)
-        weight = np.zeros((planes * factor * factor, forward.shape[1], span, span), np.int16)
-        order = np.zeros(len(weight), np.int64)
-        for channel in range(out):
-            plane, py, px = channel // (r * r), channel // r % r, channel % r
-            for ty in range(2):
-                for tx in range(2):
-                    row, column = ty * r + py, tx * r + px
-                    o = plane * factor * factor + row * factor + column
-                    order[o] = channel
-                    for oy, ky in zip(taps[ty].offsets, taps[ty].indices, strict=True):
-                        for ox, kx in zip(taps[tx].offsets, taps[tx].indices, strict=True):
-                            weight[o, :, oy - offsets[0], ox - offsets[0]] = forward[channel, :, ky, kx]
-        axis = Taps(tuple(offsets), tuple(range(span)))
+        weight, order, axis = pack.all_phases(forward, taps, inner_factor)
+        factor = 2 * inner_factor
         epilogue = self._first_stage(node).reordered(order)
         source = self.tensors[node.inputs[0]]
         # The value has the rows and columns of the operand.

@@ -184,3 +184,27 @@ def tap_phases(kernel: int) -> tuple[Taps, Taps]:
     even = sorted(((1 - k) // 2, k) for k in range(1, kernel, 2))
     odd = sorted(((2 - k) // 2, k) for k in range(0, kernel, 2))
     return tuple(Taps(tuple(o for o, _ in t), tuple(k for _, k in t)) for t in (even, odd))  # type: ignore[return-value]
+
+
+def all_phases(
+    weight: IntArray, phases: tuple[Taps, Taps], r: int
+) -> tuple[Int16, npt.NDArray[np.int64], Taps]:
+    """A transposed convolution ``[out, in, k, k]`` as one convolution that computes all phases as channels.
+
+    :param r: factor of a pixel shuffle behind it; channels come out as a shuffle by 2 r reads them.
+    :returns: weights, the original channel of each new one, and the taps along both axes.
+    """
+    offsets = sorted({*phases[0].offsets, *phases[1].offsets})
+    span, factor, squares = len(offsets), 2 * r, 4 * r * r
+    out = np.zeros((len(weight) * 4, weight.shape[1], span, span), np.int16)
+    order = np.zeros(len(out), np.int64)
+    for channel in range(len(weight)):
+        plane, py, px = channel // (r * r), channel // r % r, channel % r
+        for ty, vertical in enumerate(phases):
+            for tx, horizontal in enumerate(phases):
+                o = plane * squares + (ty * r + py) * factor + tx * r + px
+                order[o] = channel
+                for oy, ky in zip(vertical.offsets, vertical.indices, strict=True):
+                    for ox, kx in zip(horizontal.offsets, horizontal.indices, strict=True):
+                        out[o, :, oy - offsets[0], ox - offsets[0]] = weight[channel, :, ky, kx]
+    return out, order, Taps(tuple(offsets), tuple(range(span)))

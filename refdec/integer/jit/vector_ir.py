@@ -46,7 +46,7 @@ MAIN_TILE = 12 if _has_wide_vectors() else 6
 """Pixels of the main tile: with one accumulator each they just fit the vector registers."""
 SIDE_TILE = 4
 
-_I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
+I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 Value = Any
 _unpack: Any = cgutils.unpack_tuple
 _tuple_type: Any = types.UniTuple
@@ -58,24 +58,25 @@ def typed(definition: Callable[..., Any]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", intrinsic(definition))
 
 
-def _vector(bits: Any, lanes: int = LANES) -> Any:
-    return ir.VectorType(bits, lanes)
+def vector(bits: Any, count: int = LANES) -> Any:
+    return ir.VectorType(bits, count)
 
 
-_W16, _W32, _W64 = _vector(_I16), _vector(_I32), _vector(_I64)
+W16, W32, W64 = vector(I16), vector(I32), vector(I64)
 
 
-def _const(value: int) -> Any:
-    return ir.Constant(_I64, value)
+def const(value: int) -> Any:
+    return ir.Constant(I64, value)
 
 
-def _mask(lanes: Sequence[int]) -> Any:
-    return ir.Constant(_vector(_I32, len(lanes)), list(lanes))
+def lanes(order: Sequence[int]) -> Any:
+    """The constant that picks lanes in a shuffle."""
+    return ir.Constant(vector(I32, len(order)), list(order))
 
 
-def splat(b: Any, scalar: Value, lanes: int = LANES) -> Value:
-    v = b.insert_element(ir.Constant(_vector(scalar.type, lanes), ir.Undefined), scalar, ir.Constant(_I32, 0))
-    return b.shuffle_vector(v, v, _mask([0] * lanes))
+def splat(b: Any, scalar: Value) -> Value:
+    v = b.insert_element(ir.Constant(vector(scalar.type), ir.Undefined), scalar, ir.Constant(I32, 0))
+    return b.shuffle_vector(v, v, lanes([0] * LANES))
 
 
 def load(b: Any, address: Value, kind: Any, align: int = 2) -> Value:
@@ -89,15 +90,15 @@ def store(b: Any, value: Value, address: Value, align: int = 2) -> None:
 
 
 def at(b: Any, address: Value, offset: int) -> Value:
-    return address if offset == 0 else b.add(address, _const(offset))
+    return address if offset == 0 else b.add(address, const(offset))
 
 
 def pair_products(b: Any, x: Value, y: Value) -> Value:
     """Two vectors of 32 int16: ``x[2i] y[2i] + x[2i+1] y[2i+1]`` in 16 int32."""
-    wide = _vector(_I32, 2 * LANES)
+    wide = vector(I32, 2 * LANES)
     p = b.mul(b.sext(x, wide), b.sext(y, wide))
-    even = b.shuffle_vector(p, p, _mask(range(0, 2 * LANES, 2)))
-    odd = b.shuffle_vector(p, p, _mask(range(1, 2 * LANES, 2)))
+    even = b.shuffle_vector(p, p, lanes(range(0, 2 * LANES, 2)))
+    odd = b.shuffle_vector(p, p, lanes(range(1, 2 * LANES, 2)))
     return b.add(even, odd)
 
 
@@ -113,10 +114,10 @@ class _Block:
         self._b, self._address = b, address
 
     def vector(self, index: int) -> Value:
-        return load(self._b, at(self._b, self._address, index * 4 * LANES), _W32, 4)
+        return load(self._b, at(self._b, self._address, index * 4 * LANES), W32, 4)
 
     def scalar(self, lane: int) -> Value:
-        return load(self._b, at(self._b, self._address, V_SCALARS * 4 * LANES + 4 * lane), _I32, 4)
+        return load(self._b, at(self._b, self._address, V_SCALARS * 4 * LANES + 4 * lane), I32, 4)
 
 
 def _branch_if(
@@ -125,7 +126,7 @@ def _branch_if(
     """``values``, changed where the flag is set; a branch, not a select."""
     before = b.block
     on, after = b.append_basic_block("on"), b.append_basic_block("after")
-    b.cbranch(b.icmp_signed("!=", b.and_(flags, _const(bit)), _const(0)), on, after)
+    b.cbranch(b.icmp_signed("!=", b.and_(flags, const(bit)), const(0)), on, after)
     b.position_at_end(on)
     changed = change(values)
     end = b.block
@@ -148,27 +149,27 @@ class Places:
         self.out, self.out_step, self.x, self.x_step, self.dual, self.dual_step = args
 
     def _pixel(self, base: Value, step: Value, index: int) -> Value:
-        return base if index == 0 else self._b.add(base, self._b.mul(step, _const(index)))
+        return base if index == 0 else self._b.add(base, self._b.mul(step, const(index)))
 
     def operand(self, index: int) -> Value:
-        v = load(self._b, self._pixel(self.x, self.x_step, index), _W16)
-        return self._b.sext(v, _W32)
+        v = load(self._b, self._pixel(self.x, self.x_step, index), W16)
+        return self._b.sext(v, W32)
 
     def put(self, v: Value, index: int, second: bool) -> None:
         base, step = (self.dual, self.dual_step) if second else (self.out, self.out_step)
-        store(self._b, self._b.trunc(v, _W16), self._pixel(base, step, index))
+        store(self._b, self._b.trunc(v, W16), self._pixel(base, step, index))
 
 
 def first_stage(b: Any, acc: list[Value], block: _Block, flags: Value) -> list[Value]:
     """Leaky slope, rounding shift and clip of accumulators that already hold the bias."""
 
     def slope(values: list[Value]) -> list[Value]:
-        n = splat(b, b.sext(block.scalar(S_NUMERATOR), _I64))
-        k = splat(b, b.sext(block.scalar(S_SLOPE_SHIFT), _I64))
-        zero = ir.Constant(_W32, [0] * LANES)
+        n = splat(b, b.sext(block.scalar(S_NUMERATOR), I64))
+        k = splat(b, b.sext(block.scalar(S_SLOPE_SHIFT), I64))
+        zero = ir.Constant(W32, [0] * LANES)
         out = []
         for v in values:
-            steep = b.trunc(b.ashr(b.mul(b.sext(v, _W64), n), k), _W32)
+            steep = b.trunc(b.ashr(b.mul(b.sext(v, W64), n), k), W32)
             out.append(b.select(b.icmp_signed("<", v, zero), steep, v))
         return out
 
@@ -214,15 +215,15 @@ def loop(
     top, end = b.append_basic_block("loop"), b.append_basic_block("end")
     b.branch(top)
     b.position_at_end(top)
-    index = b.phi(_I64)
-    index.add_incoming(_const(0), before)
+    index = b.phi(I64)
+    index.add_incoming(const(0), before)
     carried = []
     for value in start:
         phi = b.phi(value.type)
         phi.add_incoming(value, before)
         carried.append(phi)
     after = body(index, carried)
-    following = b.add(index, _const(1))
+    following = b.add(index, const(1))
     last = b.block
     index.add_incoming(following, last)
     for phi, value in zip(carried, after, strict=True):
@@ -251,34 +252,34 @@ def conv_tile(pixels: int, paired: bool = PAIRED) -> Callable[..., Any]:
 
         def multiply(index: Value, carried: list[Value], starts: list[Value]) -> list[Value]:
             w_at, acc = carried[0], carried[1:]
-            w = load(b, w_at, _vector(_I16, width))
-            w_wide = None if paired else b.sext(w, _W32)
-            k = b.mul(index, _const(step_bytes))
+            w = load(b, w_at, vector(I16, width))
+            w_wide = None if paired else b.sext(w, W32)
+            k = b.mul(index, const(step_bytes))
             out = []
             for i in range(pixels):
                 address = b.add(starts[i], k)
                 if paired:
-                    a = b.bitcast(splat(b, load(b, address, _I32)), _vector(_I16, width))
+                    a = b.bitcast(splat(b, load(b, address, I32)), vector(I16, width))
                     product = pair_products(b, w, a)
                 else:
-                    a = b.sext(splat(b, load(b, address, _I16)), _W32)
+                    a = b.sext(splat(b, load(b, address, I16)), W32)
                     product = b.mul(w_wide, a)
                 out.append(b.add(acc[i], product))
-            return [b.add(w_at, _const(2 * width)), *out]
+            return [b.add(w_at, const(2 * width)), *out]
 
         def segment(index: Value, carried: list[Value]) -> list[Value]:
-            base = b.add(load(b, b.add(rows, b.shl(index, _const(3))), _I64, 8), offset)
-            starts = [b.add(base, b.mul(distance, _const(i))) for i in range(pixels)]
+            base = b.add(load(b, b.add(rows, b.shl(index, const(3))), I64, 8), offset)
+            starts = [b.add(base, b.mul(distance, const(i))) for i in range(pixels)]
             return loop(b, steps, carried, lambda k, values: multiply(k, values, starts))
 
         acc = loop(b, segments, [weights, *[bias] * pixels], segment)[1:]
         values = first_stage(b, acc, block, flags)
         second_stage(b, values, block, flags, Places(b, args[8:]))
 
-    return _intrinsic(emit, 14)
+    return tuple_intrinsic(emit, 14)
 
 
-def _intrinsic(emit: Callable[[Any, Sequence[Value]], Any], count: int) -> Callable[..., Any]:
+def tuple_intrinsic(emit: Callable[[Any, Sequence[Value]], Any], count: int) -> Callable[..., Any]:
     """An intrinsic of one tuple of ``count`` int64 values and no result."""
 
     def definition(typingctx: Any, values: Any) -> Any:
@@ -304,11 +305,11 @@ def pointwise_tile() -> Callable[..., Any]:
         out, out_step, x, x_step, dual, dual_step = args[5:]
 
         def absolute(values: list[Value]) -> list[Value]:
-            zero = ir.Constant(_W32, [0] * LANES)
+            zero = ir.Constant(W32, [0] * LANES)
             return [b.select(b.icmp_signed("<", v, zero), b.sub(zero, v), v) for v in values]
 
         def body(_index: Value, at_: list[Value]) -> list[Value]:
-            v = b.sext(load(b, at_[0], _W16), _W32)
+            v = b.sext(load(b, at_[0], W16), W32)
             v = _branch_if(b, flags, ABS, [v], absolute)[0]
             v = clamp(b, v, block.vector(V_LO), block.vector(V_HI))
             places = Places(b, [at_[1], out_step, at_[2], x_step, at_[3], dual_step])
@@ -317,7 +318,7 @@ def pointwise_tile() -> Callable[..., Any]:
 
         loop(b, count, [source, out, x, dual], body)
 
-    return _intrinsic(emit, 11)
+    return tuple_intrinsic(emit, 11)
 
 
 DEPTHWISE_TAPS = 9
@@ -336,18 +337,18 @@ def depthwise_tile(pixels: int, paired: bool = PAIRED) -> Callable[..., Any]:
         block = _Block(b, block_address)
         bias = block.vector(V_BIAS)
         taps = [
-            [load(b, b.add(row, b.mul(distance, _const(i))), _W16) for i in range(pixels + 2)] for row in rows
+            [load(b, b.add(row, b.mul(distance, const(i))), W16) for i in range(pixels + 2)] for row in rows
         ]
         acc: list[Value] = [bias] * pixels
         if paired:
-            order = _mask([lane // 2 + (lane % 2) * LANES for lane in range(2 * LANES)])
+            order = lanes([lane // 2 + (lane % 2) * LANES for lane in range(2 * LANES)])
 
             def zipped(x: Value, y: Value) -> Value:
                 return b.shuffle_vector(x, y, order)
 
             upper = [zipped(x, y) for x, y in zip(taps[0], taps[1], strict=True)]
             lower = [zipped(x, y) for x, y in zip(taps[2], taps[2][1:], strict=False)]
-            pairs = [load(b, at(b, weights, 64 * i), _vector(_I16, 2 * LANES)) for i in range(5)]
+            pairs = [load(b, at(b, weights, 64 * i), vector(I16, 2 * LANES)) for i in range(5)]
             for i in range(pixels):
                 for column in range(3):
                     acc[i] = b.add(acc[i], pair_products(b, upper[i + column], pairs[column]))
@@ -355,109 +356,15 @@ def depthwise_tile(pixels: int, paired: bool = PAIRED) -> Callable[..., Any]:
                 acc[i] = b.add(acc[i], pair_products(b, lower[i + 1], pairs[4]))
         else:
             for tap in range(DEPTHWISE_TAPS):
-                w = b.sext(load(b, at(b, weights, 32 * tap), _W16), _W32)
+                w = b.sext(load(b, at(b, weights, 32 * tap), W16), W32)
                 for i in range(pixels):
-                    acc[i] = b.add(acc[i], b.mul(b.sext(taps[tap // 3][i + tap % 3], _W32), w))
+                    acc[i] = b.add(acc[i], b.mul(b.sext(taps[tap // 3][i + tap % 3], W32), w))
         second_stage(b, first_stage(b, acc, block, flags), block, flags, Places(b, args[7:]))
 
-    return _intrinsic(emit, 13)
+    return tuple_intrinsic(emit, 13)
 
 
-def norm_tile() -> Callable[..., Any]:
-    """Second pass of a layer norm at one pixel: ``(C v - S) << j`` times the inverse, weight, bias, clip.
-
-    Arguments: operand, result, panels, C, S, j, inverse, numbers. Numbers are int64, per panel the vectors
-    weight, bias, rounding term, shift, lo, hi.
-    """
-
-    def emit(b: Any, args: Sequence[Value]) -> None:
-        source, out, panels = args[:3]
-        channels, total, j, inverse = (splat(b, v) for v in args[3:7])
-
-        def body(_index: Value, at_: list[Value]) -> list[Value]:
-            weight, bias, rounding, shift, lo, hi = (
-                load(b, at(b, at_[2], 8 * LANES * i), _W64, 8) for i in range(NORM_VECTORS)
-            )
-            v = b.sext(load(b, at_[0], _W16), _W64)
-            product = b.mul(b.shl(b.sub(b.mul(v, channels), total), j), inverse)
-            half, drop = (ir.Constant(_W64, [value] * LANES) for value in (1 << 32, 33))
-            # Less than 2^20 in magnitude: 32 bits keep it, and the product becomes one of 32-bit factors.
-            n = b.sext(b.trunc(b.ashr(b.add(product, half), drop), _W32), _W64)
-            v = b.ashr(b.add(b.add(b.mul(n, weight), bias), rounding), shift)
-            store(b, b.trunc(clamp(b, v, lo, hi), _W16), at_[1])
-            return [at(b, at_[0], 32), at(b, at_[1], 32), at(b, at_[2], 8 * LANES * NORM_VECTORS)]
-
-        loop(b, panels, [source, out, args[7]], body)
-
-    return _intrinsic(emit, 8)
-
-
-NORM_VECTORS = 6
-_ZIP = [lane // 2 + (lane % 2) * LANES for lane in range(2 * LANES)]
-
-
-def gram_zip(split: bool) -> Callable[..., Any]:
-    """Pairs of pixels zipped per channel, 16 channels, and their squares summed up.
-
-    Arguments: first even pixel, first odd pixel, distance of two even ones, number of pairs, result (64 bytes
-    a pair), second result, address of 16 int64 sums. ``split``: the high bytes (signed) go to the first
-    result and the low bytes to the second one; otherwise the values go to the first.
-    """
-
-    def emit(b: Any, args: Sequence[Value]) -> None:
-        even, odd, distance, count, high_at, low_at, squares = args
-        sums = load(b, squares, _W64, 8)
-        wide = _vector(_I16, 2 * LANES)
-
-        def body(_index: Value, carried: list[Value]) -> list[Value]:
-            e, o, high, low, total = carried
-            z = b.shuffle_vector(load(b, e, _W16), load(b, o, _W16), _mask(_ZIP))
-            if split:
-                store(b, b.ashr(z, ir.Constant(wide, [8] * 2 * LANES)), high)
-                store(b, b.and_(z, ir.Constant(wide, [255] * 2 * LANES)), low)
-            else:
-                store(b, z, high)
-            total = b.add(total, b.sext(pair_products(b, z, z), _W64))
-            return [b.add(e, distance), b.add(o, distance), at(b, high, 64), at(b, low, 64), total]
-
-        store(b, loop(b, count, [even, odd, high_at, low_at, sums], body)[4], squares, 8)
-
-    return _intrinsic(emit, 7)
-
-
-GRAM_TILE = MAIN_TILE // 3
-GRAM_PAIRS = 64
-"""Pairs between two flushes to 64 bits: up to 128 cannot leave int32."""
-
-
-def gram_tile(rows: int) -> Callable[..., Any]:
-    """Products of ``rows`` neighbouring q channels with 16 k channels over zipped pairs, added to int64 sums.
-
-    Arguments: high and low bytes of q, k, number of pairs (at most 128), address of the first sums, distance
-    of the sums of two q channels.
-    """
-
-    def emit(b: Any, args: Sequence[Value]) -> None:
-        high, low, k, count, sums, distance = args
-        zero = ir.Constant(_W32, [0] * LANES)
-
-        def body(_index: Value, carried: list[Value]) -> list[Value]:
-            h, lo, k_at = carried[:3]
-            kz = load(b, k_at, _vector(_I16, 2 * LANES))
-            out = []
-            for i, acc in enumerate(carried[3:]):
-                pair = splat(b, load(b, at(b, h if i < rows else lo, 4 * (i % rows)), _I32))
-                out.append(b.add(acc, pair_products(b, b.bitcast(pair, _vector(_I16, 2 * LANES)), kz)))
-            return [at(b, h, 64), at(b, lo, 64), at(b, k_at, 64), *out]
-
-        acc = loop(b, count, [high, low, k, *[zero] * (2 * rows)], body)[3:]
-        eight = ir.Constant(_W64, [8] * LANES)
-        for i in range(rows):
-            place = b.add(sums, b.mul(distance, _const(i)))
-            value = b.add(b.shl(b.sext(acc[i], _W64), eight), b.sext(acc[rows + i], _W64))
-            store(b, b.add(load(b, place, _W64, 8), value), place, 8)
-
-    return _intrinsic(emit, 6)
+ZIP = [lane // 2 + (lane % 2) * LANES for lane in range(2 * LANES)]
 
 
 def transpose_tile() -> Callable[..., Any]:
@@ -465,23 +372,23 @@ def transpose_tile() -> Callable[..., Any]:
 
     def emit(b: Any, args: Sequence[Value]) -> None:
         source, source_step, out, out_step = args
-        rows = [load(b, b.add(source, b.mul(source_step, _const(i))), _W16) for i in range(LANES)]
+        rows = [load(b, b.add(source, b.mul(source_step, const(i))), W16) for i in range(LANES)]
         # Four rounds of zipping row i with row i + 8 are a transposition.
-        low, high = _mask(_ZIP[:LANES]), _mask(_ZIP[LANES:])
+        low, high = lanes(ZIP[:LANES]), lanes(ZIP[LANES:])
         for _ in range(4):
             pairs = list(zip(rows[: LANES // 2], rows[LANES // 2 :], strict=True))
             rows = [b.shuffle_vector(x, y, mask) for x, y in pairs for mask in (low, high)]
         for i, row in enumerate(rows):
-            store(b, row, b.add(out, b.mul(out_step, _const(i))))
+            store(b, row, b.add(out, b.mul(out_step, const(i))))
 
-    return _intrinsic(emit, 4)
+    return tuple_intrinsic(emit, 4)
 
 
 def _load_intrinsic(bits: int) -> Callable[..., Any]:
     def definition(typingctx: Any, address: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
             value = load(b, args[0], ir.IntType(bits), 2)
-            return value if bits == 64 else b.sext(value, _I64)
+            return value if bits == 64 else b.sext(value, I64)
 
         return types.int64(types.int64), generate
 
@@ -509,9 +416,4 @@ conv_single = conv_tile(1)
 pointwise = pointwise_tile()
 depthwise_main = depthwise_tile(4)
 depthwise_single = depthwise_tile(1)
-norm_apply = norm_tile()
-gram_zip_q = gram_zip(split=True)
-gram_zip_k = gram_zip(split=False)
-gram_main = gram_tile(GRAM_TILE)
-gram_single = gram_tile(1)
 transpose = transpose_tile()
