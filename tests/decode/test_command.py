@@ -106,10 +106,11 @@ def test_stdin_to_stdout_in_a_process_of_its_own(suite: Suite, models: ModelSet,
         assert image.format == "PPM"
         expected = decode(suite.streams["plain-64x64.jai"], models).planes
         np.testing.assert_array_equal(np.asarray(image), np.stack(expected, -1))
-    done = subprocess.run(
-        [*command, "--format", "png"], input=suite.streams["plain-64x64.jai"], capture_output=True, check=True
-    )
-    assert done.stdout.startswith(b"\x89PNG")
+
+
+def test_the_format_can_be_chosen(plain: str, models_folder: Path, capfdbinary: Any) -> None:
+    assert refdec("decode", plain, "-", "--models", models_folder, "--format", "png") == 0
+    assert capfdbinary.readouterr().out.startswith(b"\x89PNG")
 
 
 def test_a_device_is_written_to_and_not_replaced(plain: str, models_folder: Path) -> None:
