@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from conformance.importer.checkpoint import Checkpoint
 from conformance.importer.entropy import TRAINING_BETAS, convert_entropy
 from conformance.networks.calibration import RESIDUAL_UNIT, Coded
 from conformance.networks.convert import RatePoint, Scheme, convert_latent, convert_synthesis, rate_point
+from conformance.networks.pictures import generated_pictures
 from conformance.training.codec import BETAS, ComponentCodec
 from conformance.training.pictures import to_yuv
 from conformance.training.schedule import checkpoint_path
@@ -30,6 +31,9 @@ from refdec.models_io import file_name
 
 DELTAS = (-700, 0, 500)
 """Displacements at which calibration pictures are coded."""
+CALIBRATION_SIZE = (256, 320)
+"""Of the cut-outs that calibrate the networks."""
+CALIBRATION_PICTURES = 8
 ENCODER_PARTS = ("analysis", "hyper_encoder")
 MASS = 1 << 20
 """Mass of a z symbol's counts; one unit more keeps every symbol codable."""
@@ -102,6 +106,21 @@ def coded_pictures(trained: Trained, pictures: Sequence[npt.NDArray[np.uint8]]) 
     return out
 
 
+def calibration_pictures(pictures: Sequence[npt.NDArray[np.uint8]]) -> list[npt.NDArray[np.uint8]]:
+    """The middles of some of the pictures, evenly spread, and generated pictures.
+
+    The generated ones hold what photographs rarely do: full black, white and primaries in blocks of all
+    sizes. Latents beyond the calibrated range would be cut off.
+    """
+    count = min(CALIBRATION_PICTURES, len(pictures))
+    chosen = [pictures[i * len(pictures) // count] for i in range(count)]
+    out = []
+    for rgb in chosen:
+        top, left = (max(0, (n - m) // 2) for n, m in zip(rgb.shape, CALIBRATION_SIZE, strict=False))
+        out.append(rgb[top : top + CALIBRATION_SIZE[0], left : left + CALIBRATION_SIZE[1]])
+    return [*out, *generated_pictures()]
+
+
 def _fixed_point(residual: Tensor) -> npt.NDArray[np.int32]:
     return np.rint(residual.double().numpy() * RESIDUAL_UNIT).astype(np.int32)
 
@@ -114,7 +133,7 @@ def export_model(
 ) -> RatePoint:
     """Write the integer files of one model.
 
-    :param pictures: RGB, for z statistics; every fourth one calibrates the networks.
+    :param pictures: RGB, for z statistics; the middles of some of them calibrate the networks.
     :param schemes: of the latent networks and of the synthesis.
     """
     provenance = {"source": "lite", "beta": BETAS[trained.model_id]}
@@ -124,7 +143,9 @@ def export_model(
     luma, chroma = trained.codecs
     assert luma.context is not None
     point = rate_point(
-        (luma.hyper_decoder, chroma.hyper_decoder), luma.context, coded_pictures(trained, pictures[::4])
+        (luma.hyper_decoder, chroma.hyper_decoder),
+        luma.context,
+        coded_pictures(trained, calibration_pictures(pictures)),
     )
     latents = []
     for component in (0, 1):
@@ -149,7 +170,8 @@ def export_encoder(trained: Trained, output: Path) -> Path:
                 tensors[f"{part}.{name}"] = value.to(torch.float16).contiguous()
     path = output / f"model{trained.model_id}" / "encoder.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"source": "lite", "beta": str(BETAS[trained.model_id])})
+    # the library's own file writer leaves files that only their owner can read
+    path.write_bytes(save(tensors, metadata={"source": "lite", "beta": str(BETAS[trained.model_id])}))
     return path
 
 
