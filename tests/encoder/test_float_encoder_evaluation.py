@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from conformance.encoder.encode import Encoder
 from conformance.encoder.machine import Machine
@@ -65,9 +67,11 @@ def test_the_interpolant_meets_its_points_and_is_monotone() -> None:
 )
 def test_other_codecs(codec: str, low: float, high: float) -> None:
     rgb = picture(96, 128)
-    sizes, qualities = zip(
-        *((s, psnr(d, rgb)[0]) for s, d in (with_pillow(rgb, codec, x) for x in (low, high)))
-    )
+    sizes, qualities = [], []
+    for setting in (low, high):
+        size, decoded = with_pillow(rgb, codec, setting)
+        sizes.append(size)
+        qualities.append(psnr(decoded, rgb)[0])
     assert sizes[0] < sizes[1] and 15 < qualities[0] < qualities[1]
     if codec == "JPEG 2000":
         assert 8 * sizes[1] / (96 * 128) == pytest.approx(3.0, rel=0.05)
@@ -95,9 +99,5 @@ def test_calibration_sees_photographs_and_extremes() -> None:
     assert all(rgb.shape[:2] == CALIBRATION_SIZE for rgb in found)
     np.testing.assert_array_equal(found[0], pictures[0][22:278, 40:360])
     assert len(calibration_pictures(pictures[:3])) == 3 + len(generated_pictures())
-    extremes = found[-1].reshape(-1, 3)
-    assert {tuple(c) for c in np.unique(extremes, axis=0).tolist()} >= {
-        (0, 0, 0),
-        (255, 255, 255),
-        (255, 0, 0),
-    }
+    colours = {tuple(c) for c in np.unique(found[-1].reshape(-1, 3), axis=0).tolist()}
+    assert colours >= {(0, 0, 0), (255, 255, 255), (255, 0, 0)}
