@@ -20,7 +20,7 @@ TYPICAL_BPP: dict[int, float] = {0: 0.23, 1: 0.52, 2: 1.05, 3: 1.85}
 """What photographs take at displacement 0: only where the search begins."""
 SLOPE = 0.0014
 """Of the logarithm of the size, per step of displacement, before two sizes are known."""
-WINDOW = 100
+WINDOW = 300
 """How far from an estimate the search goes before it looks again."""
 TOLERANCE = 0.01
 MAX_TRIALS = 16

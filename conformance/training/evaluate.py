@@ -108,7 +108,8 @@ def with_pillow(rgb: UInt8, codec: str, setting: float) -> tuple[int, UInt8]:
     elif codec == "WebP":
         options |= {"method": 6}
     else:
-        options = {"quality_mode": "rates", "quality_layers": [24 / setting], "irreversible": True}
+        options = {"quality_mode": "rates", "quality_layers": [24 / setting]}
+        options |= {"irreversible": True, "mct": 1}
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, codec.replace(" ", ""), **options)  # type: ignore[arg-type]
     size = buffer.tell()
