@@ -33,8 +33,8 @@ _PICTURE_GOLDEN = 3 * 2 * 2 + 10 * 8
 # The golden engine's weights of one layer, widened to 64 bits, and their transpose.
 _GOLDEN_WEIGHTS = 24 << 20
 # Per thread: what the fast engine keeps of a synthesis while it runs through the picture row by row.
-_ROWS = 14
-_ARENA = 8 << 20
+_ROWS = 7
+_ARENA = 6 << 20
 
 
 def entropy_memory(picture: PictureHeader, engine: str = "jit") -> int:
@@ -70,10 +70,25 @@ def graph_memory(
     arenas = settings.threads * (_ARENA + _ROWS * rows)
     if observed:
         return 2 * sum(elements.values()) + arenas
-    if any(node.op == "channel_attention" for node in graph.nodes):
-        # what an attention sums over is complete before its result is used
-        return 2 * (_peak(graph, elements) + ends) + arenas
-    return 2 * ends + arenas
+    # rows begin and end with the zeros that a convolution sees outside
+    return 2 * (ends + _kept(graph, elements) * 5 // 4) + arenas
+
+
+def _kept(graph: Graph, elements: dict[str, int]) -> int:
+    """Most elements that exist in full at the same time although everything runs row by row: an attention
+    has seen all rows before its first result, so whatever it and later nodes read again is kept."""
+    level = {item.name: 0 for item in graph.inputs}
+    last: dict[str, int] = {}
+    for node in graph.nodes:
+        level[node.name] = max(level[i] for i in node.inputs) + (node.op == "channel_attention")
+        for source in node.inputs:
+            last[source] = max(last.get(source, 0), level[node.name])
+    spans = {name: (level[name], last[name]) for name in last if last[name] > level[name]}
+    sums = [
+        sum(elements[name] for name, (first, end) in spans.items() if first <= k <= end)
+        for k in range(1 + max(level.values()))
+    ]
+    return max(sums)
 
 
 def _peak(graph: Graph, elements: dict[str, int]) -> int:
