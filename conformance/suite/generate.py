@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from conformance.encoder.encode import Encoder
+from conformance.encoder.encode import Encoder, reconstruct
 from conformance.encoder.machine import Machine
 from conformance.encoder.options import Tools
 from conformance.encoder.source import make_source
 from conformance.suite.pictures import source_picture
 from conformance.suite.recipes import DAMAGES, RECIPES, Recipe
 from conformance.suite.write import SEED, damage_entry, picture_entry, write_index
+from conformance.verify.outcome import planar_digest
 from conformance.verify.synthetic import Splitmix
 from refdec.codestream import Dialect
 from refdec.codestream.geometry import latent_size
@@ -38,6 +39,7 @@ def write_pictures(
     """Make the suite in a folder; what is there of an earlier one is removed.
 
     :param only: names of recipes to make instead of all.
+    :raises RuntimeError: the decoder does not make the picture that the encoder believes in.
     """
     for part in ("streams", "traces"):
         shutil.rmtree(folder / part, ignore_errors=True)
@@ -46,8 +48,10 @@ def write_pictures(
     recipes = {recipe.name: recipe for recipe in RECIPES}
     for recipe in RECIPES:
         if only is None or recipe.name in only:
-            built[recipe.name] = encode(recipe, models)
+            built[recipe.name], believed = encode(recipe, models)
             entries.append(picture_entry(folder, recipe, built[recipe.name], models))
+            if entries[-1]["expect"]["planar_sha256"] != believed:
+                raise RuntimeError(f"{recipe.name}: the decoder makes another picture than the encoder")
             size = entries[-1]["picture"]
             progress(f"{recipe.name}: {size['width']}x{size['height']}, {len(built[recipe.name])} bytes")
     for damage in DAMAGES:
@@ -58,11 +62,13 @@ def write_pictures(
     write_index(folder, "lite pictures", description, entries)
 
 
-def encode(recipe: Recipe, models: ModelSet) -> bytes:
-    """The codestream of a recipe."""
+def encode(recipe: Recipe, models: ModelSet) -> tuple[bytes, str]:
+    """The codestream of a recipe, and the digest of the picture that the encoder believes in."""
     source = make_source(source_picture(recipe.picture, recipe.window, recipe.size), recipe.chroma)
-    encoder = Encoder(source, Machine(models), _tools(recipe), quality_map=_quality_map(recipe, source.size))
-    return encoder.code(recipe.model, *recipe.delta).data
+    machine = Machine(models)
+    encoder = Encoder(source, machine, _tools(recipe), quality_map=_quality_map(recipe, source.size))
+    coded = encoder.code(recipe.model, *recipe.delta)
+    return coded.data, planar_digest(reconstruct(coded, machine).planes)
 
 
 def _tools(recipe: Recipe) -> Tools:
