@@ -83,6 +83,8 @@ def decode_file(job: DecodeJob) -> Decoded:
     ignored = post_filters(stream.tools) if job.settings.ignore_post_filters else ()
     if ignored:
         sys.stderr.write(f"warning: decoding without the stream's post-filters: {', '.join(ignored)}\n")
+    for warning in stream.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
     start = time.perf_counter()
     with _progress(header, job.settings) as progress:
         picture = decode_picture(stream, job.models, job.settings, job.limits, progress=progress)
