@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -18,7 +19,7 @@ from conformance.verify.engines import settings_of
 from conformance.verify.outcome import Outcome, Planes, planar_digest
 from conformance.verify.samples import FORMATS, SamplesError, difference, likely_cause, read_samples
 from conformance.verify.suite import SuiteError
-from refdec.codestream import parse
+from refdec.codestream import Dialect, parse
 from refdec.command import UsageError
 from refdec.compare import compare
 from refdec.decoder import decode_picture
@@ -35,7 +36,8 @@ _SHELL_SIGNALS = frozenset(range(128 + 4, 128 + 12))
 class Command:
     """A decoder's command line.
 
-    :param words: arguments with ``{input}``, ``{output}`` and perhaps ``{trace}`` in them.
+    :param words: arguments with ``{input}`` and ``{output}`` in them, and perhaps with ``{trace}``,
+        ``{dialect}``, ``{rounding}`` and ``{point}``.
     :param kind: format of the picture that it writes.
     """
 
@@ -45,17 +47,33 @@ class Command:
     @property
     def traces(self) -> bool:
         """Whether it writes a trace as well."""
-        return any("{trace}" in word for word in self.words)
+        return self._has("{trace}")
 
-    def line(self, stream: Path, output: Path, trace: Path) -> list[str]:
+    def cannot_know(self, record: Record) -> str | None:
+        """The placeholder without which the decoder cannot know how a stream is to be read."""
+        for mark, value, usual in (
+            ("{dialect}", record.dialect, Dialect.T840),
+            ("{rounding}", record.quality_rounding, "floor"),
+        ):
+            if value != usual and not self._has(mark):
+                return mark
+        return None
+
+    def line(self, record: Record, stream: Path, output: Path, trace: Path) -> list[str]:
         """The arguments for one stream; no shell ever sees them."""
-        places = {"{input}": str(stream), "{output}": str(output), "{trace}": str(trace)}
-        words = []
-        for word in self.words:
-            for mark, path in places.items():
-                word = word.replace(mark, path)
-            words.append(word)
-        return words
+        values = {
+            "{input}": str(stream),
+            "{output}": str(output),
+            "{trace}": str(trace),
+            "{dialect}": record.dialect.value,
+            "{rounding}": record.quality_rounding,
+            "{point}": record.operating_point,
+        }
+        marks = re.compile("|".join(map(re.escape, values)))
+        return [marks.sub(lambda match: values[match.group()], word) for word in self.words]
+
+    def _has(self, mark: str) -> bool:
+        return any(mark in word for word in self.words)
 
 
 def parse_command(template: str, kind: str) -> Command:
@@ -92,10 +110,14 @@ def judge_external(
     :param keep: give the decoded planes with it.
     """
     suite.stream(record)
+    missing = command.cannot_know(record)
+    if missing is not None:
+        detail = f"the stream does not say how it is to be read; the command needs {missing}"
+        return Outcome(record.name, record.group, "external", "not run", detail)
     with tempfile.TemporaryDirectory(prefix="refconf-") as name:
         folder = Path(name)
         output, trace, log = folder / f"out.{command.kind}", folder / "out.jsonl", folder / "log"
-        line = command.line((suite.folder / record.file).resolve(), output, trace)
+        line = command.line(record, (suite.folder / record.file).resolve(), output, trace)
         start = time.perf_counter()
         code = _run(line, log, timeout)
         seconds = time.perf_counter() - start

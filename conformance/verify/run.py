@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
 
 from conformance.suite.records import PictureSuite, Record
@@ -121,7 +122,7 @@ def _engines(suite: PictureSuite, records: Sequence[Record], options: Options) -
 
 def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple[Record, str]) -> Outcome:
     """What a worker does: one stream under one engine."""
-    if task[1] == "twin":
+    if task[1] == "twin" and parent_process() is not None:
         import torch
 
         # The workers share the processors already.

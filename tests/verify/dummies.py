@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 
-def main(lie: str, answers: str, source: str, target: str, trace: str | None = None) -> int:
+def main(lie: str, answers: str, source: str, target: str, *more: str) -> int:
     """Exit code of the decoder."""
     if lie == "hang":
         time.sleep(600)
@@ -50,8 +50,8 @@ def main(lie: str, answers: str, source: str, target: str, trace: str | None = N
     if lie == "too-long":
         with Path(target).open("ab") as file:
             file.write(bytes(5 << 20))
-    if trace is not None and lie != "no-trace":
-        write_trace(answer.with_suffix(".jsonl"), Path(trace), lie == "wrong-trace")
+    if more and lie != "no-trace":
+        write_trace(answer.with_suffix(".jsonl"), Path(more[0]), lie == "wrong-trace")
     return 1 if lie == "wrong-exit-code" else 0
 
 
