@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("torch")
 
 from conformance.encoder.analysis import STRIP, FloatEncoder, load_float_encoder
-from conformance.encoder.closed_loop import Coded, mean_fraction
+from conformance.encoder.closed_loop import Coded, Prepared, code, mean_fraction
 from conformance.encoder.encode import Encoder, reconstruct
 from conformance.encoder.machine import Machine, machine
-from conformance.encoder.options import Tools
+from conformance.encoder.options import Tools, with_displacement
 from conformance.encoder.quantise import linear_gain
 from conformance.encoder.source import make_source
 from conformance.networks.calibration import LatentFormat
@@ -27,6 +27,7 @@ from refdec.codestream.geometry import hyper_size, latent_size
 from refdec.decoder import decode_picture
 from refdec.errors import ModelError
 from refdec.models_io import ModelSet, open_models
+from refdec.networks import decode_latent
 from refdec.picture import Picture
 from refdec.settings import Settings
 from refdec.trace import digest
@@ -72,6 +73,8 @@ CASES: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "few-channels": ((64, 96), {"num_chs": (37, 0), "grfs": (True, False), "map": True}),
     "regions": ((300, 530), {"regions": (2, 2), "tiling": (256, 64)}),
     "independent": ((390, 513), {"regions": (2, 2), "independent": True, "rvs": (True, False), "map": True}),
+    "overlapping": ((64, 1100), {"regions": (1, 2), "tiling": (256, 32), "lsbs": (True, False)}),
+    "straddling": ((300, 100), {"regions": (2, 1), "independent": True}),
     "draft": ((70, 70), {"dialect": Dialect.DIS, "transforms": ("bop", "sop"), "cube_flags": False}),
 }
 
@@ -123,6 +126,63 @@ def test_cube_flags_hold_down_the_error_phase_by_phase(float_models: ModelSet) -
                 kept = spread[p, : part.shape[1], : part.shape[2]] == 1
                 assert part.max(axis=0)[kept].max(initial=0) <= 3.5
     assert worst[True] < worst[False]
+
+
+def predicted(encoder: Encoder) -> tuple[Prepared, list[npt.NDArray[np.float32]]]:
+    """A picture under model 0, and latents that leave nothing to code."""
+    prepared, y = encoder.prepared(0), []
+    for component in (0, 1):
+        model = encoder.machine.models.latent(0, component)
+        nothing = np.zeros(prepared.latents.y[component].shape, np.int32)
+        mean = decode_latent(model, prepared.psi[component], nothing)
+        y.append((mean * np.exp2(-model.fraction.astype(np.float32))[:, None, None]).astype(np.float32))
+    return prepared, y
+
+
+def test_a_cube_in_two_independent_regions_is_coded_in_both(float_models: ModelSet) -> None:
+    """An error in the second region flags a cube; a small one in the first region is then coded too."""
+    encoder = Encoder(
+        make_source(picture(300, 64)), Machine(float_models), Tools(regions=(2, 1), independent=True)
+    )
+    prepared, y = predicted(encoder)
+    header = with_displacement(prepared.picture, -1069, -1069)
+    skipped = encoder.code(0, -1069).beliefs[1].scales.log_skip <= 382
+    gain = linear_gain(float_models.entropy(0, 1).gain_log - 1069)
+    small, large = (6, 2), (10, 2)
+    channels = np.flatnonzero(skipped[:, small[0], small[1]] & skipped[:, large[0], large[1]])
+    channel = int(channels[gain[channels].argmax()])
+    assert 2.9 * gain[channel] > 0.5
+    y[1][channel, small[0], small[1]] += 2.9
+    for error in (0, 10):
+        y[1][channel, large[0], large[1]] += error
+        changed = replace(prepared, latents=replace(prepared.latents, y=(y[0], y[1])))
+        coded = code(changed, header, Tools().tool_header(), encoder.machine)
+        assert bool(coded.picture.components[1].use_cube_flags) == (error > 0)
+        assert bool(coded.beliefs[1].residual[channel, small[0], small[1]]) == (error > 0)
+        require_equal(coded, float_models)
+
+
+@pytest.mark.parametrize(
+    ("c", "at"), [(1, (0, 0)), (1, (3, 18)), (1, (16, 1)), (1, (5, 5)), (0, (3, 0)), (0, (17, 16))]
+)
+def test_one_large_error_flags_its_cube_alone(c: int, at: tuple[int, int], float_models: ModelSet) -> None:
+    """A latent that is its own prediction but for one position, which would not be coded."""
+    computing = Machine(float_models)
+    encoder = Encoder(make_source(picture(300, 320)), computing)
+    prepared, y = predicted(encoder)
+    header = with_displacement(prepared.picture, -1069, -1069)
+    mask = encoder.code(0, -1069).beliefs[c].scales.log_skip > 382
+    channel = int(np.flatnonzero(~mask[:, at[0], at[1]])[0])
+    y[c][channel, at[0], at[1]] += 10
+    changed = replace(prepared, latents=replace(prepared.latents, y=(y[0], y[1])))
+    coded = code(changed, header, Tools().tool_header(), computing)
+    assert not coded.picture.components[1 - c].use_cube_flags
+    flags = coded.picture.components[c].cube_flags
+    assert flags is not None
+    expected = (2 * (at[0] & 1) + (at[1] & 1), (at[0] >> 1) >> 3, (at[1] >> 1) >> 3)
+    assert list(zip(*np.nonzero(flags == 0), strict=True)) == [expected]
+    assert coded.beliefs[c].residual[channel, at[0], at[1]] > 0
+    require_equal(coded, float_models)
 
 
 def latent_error(coded: Coded, models: ModelSet, c: int) -> npt.NDArray[np.float64]:
