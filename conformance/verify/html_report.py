@@ -115,13 +115,25 @@ def _rate(suite: PictureSuite, record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def difference_map(right: Planes, found: Planes) -> Planes:
-    """Magnitude of the difference of every sample: grey where there is none, brighter the larger it is."""
+def difference_map(right: Planes, found: Planes, side: int = COMPARED_SIDE) -> Planes:
+    """Magnitude of the difference of every sample: black where there is none, brighter the larger it is.
+
+    Larger pictures are made smaller so that a single sample stays visible.
+    """
     shown = []
     for a, b in zip(right, found, strict=True):
         away = np.abs(a.astype(np.int64) - b.astype(np.int64))
-        shown.append(np.where(away == 0, 0, np.minimum(63 + 16 * away, 255)).astype(np.uint8))
+        bright = np.where(away == 0, 0, np.minimum(63 + 16 * away, 255)).astype(np.uint8)
+        shown.append(_brightest(bright, -(-max(right[0].shape) // side)))
     return tuple(shown)
+
+
+def _brightest(plane: npt.NDArray[np.uint8], step: int) -> npt.NDArray[np.uint8]:
+    """A plane made smaller by keeping the largest sample of every ``step x step`` block."""
+    rows, columns = (-(-n // step) for n in plane.shape)
+    padded = np.zeros((rows * step, columns * step), np.uint8)
+    padded[: plane.shape[0], : plane.shape[1]] = plane
+    return np.ascontiguousarray(padded.reshape(rows, step, columns, step).max(axis=(1, 3)))
 
 
 def png(planes: Planes, record: Record, side: int) -> str:

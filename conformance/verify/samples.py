@@ -90,7 +90,8 @@ def _png(path: Path, form: PictureFormat) -> Planes:
 
 
 def _ppm(data: bytes, form: PictureFormat) -> Planes:
-    words, start = [], 0
+    words: list[bytes] = []
+    start = 0
     while len(words) < 4 and start < len(data):
         end = start
         while end < len(data) and not data[end : end + 1].isspace():

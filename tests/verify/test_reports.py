@@ -112,6 +112,14 @@ def test_html(suite: PictureSuite, tmp_path: Path) -> None:
     assert re.search(r"luma residual</td><td class=\"number\">\d+ bytes", text)
 
 
+def test_a_difference_map_made_smaller_loses_nothing() -> None:
+    right = tuple(np.zeros((1025, 700), np.uint8) for _ in range(3))
+    found = tuple(plane.copy() for plane in right)
+    found[2][1024, 699] = 1
+    shown = difference_map(right, found, 512)
+    assert shown[0].shape == (342, 234) and np.argwhere(shown[2]).tolist() == [[341, 233]]
+
+
 def test_difference_map_saturates() -> None:
     a = (np.array([[0, 255, 7]], np.uint16),)
     b = (np.array([[255, 0, 7]], np.uint16),)
