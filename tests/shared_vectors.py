@@ -13,4 +13,6 @@ import pytest
 SHARED = Path(os.environ.get("REFDEC_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 REFERENCE = SHARED / "vectors" / "reference"
 
-requires_shared = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the shared reference vectors are not here")
+requires_shared = pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="the shared reference vectors are not here"
+)
