@@ -56,8 +56,8 @@ def import_command(
     entropy_only: Annotated[
         bool, typer.Option("--entropy-only", help="Leave out the networks behind the residual.")
     ] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Try one way to choose scales, not two: much faster.")
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Try two ways to choose scales, not one: much slower.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +71,7 @@ def import_command(
     for path in calibrate or ():
         if not path.is_file():
             raise UsageError(f"--calibrate {path}: no such file")
-    options = Options(scheme, tuple(calibrate or ()), not entropy_only, quick)
+    options = Options(scheme, tuple(calibrate or ()), not entropy_only, thorough)
     report = import_folder(source, output, options, lambda name: typer.echo(name, err=True))
     if as_json:
         facts = {

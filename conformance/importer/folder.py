@@ -27,14 +27,14 @@ class Options:
 
     :param scheme: ``w16a16``, ``w8a16`` ...; the entropy stage needs none, it is exact integers already.
     :param calibrate: pictures or streams to take activation ranges from.
-    :param quick: try one way to choose the networks' scales, not two: much faster, a little less exact.
+    :param thorough: try two ways to choose the networks' scales, not one: much slower, a little closer.
     :param networks: whether to convert the networks behind the residual at all.
     """
 
     scheme: str = "w16a16"
     calibrate: Sequence[Path] = ()
     networks: bool = True
-    quick: bool = False
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def import_folder(
             report.absent += [name for name in names if not (source / name).is_file()]
             entropy = made["entropy", 0], made["entropy", 1]
             for part in convert_networks(
-                read, model_id, beta, entropy, options.scheme, options.calibrate, options.quick, progress
+                read, model_id, beta, entropy, options.scheme, options.calibrate, options.thorough, progress
             ):
                 write(model_id, part.kind, part.component, part.source, part.model)
     if not report.written:

@@ -70,7 +70,7 @@ def convert_networks(
     entropy: tuple[Model, Model],
     scheme: str,
     calibrate: Sequence[Path] = (),
-    quick: bool = False,
+    thorough: bool = False,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Made]:
     """All latent and synthesis models of one rate point for which there are checkpoints.
@@ -80,7 +80,7 @@ def convert_networks(
     :param calibrate: codestreams and pictures; streams of other rate points are left out. Without any,
         pictures are generated and coded by the base operating point's analysis transform; without that one,
         latents are drawn from the entropy models.
-    :param quick: try one way to choose scales, not two.
+    :param thorough: try two ways to choose scales, not one.
     :raises ModelError: a checkpoint does not fit, or no calibration file can be used.
     """
     common = [read(common_name(component, beta)) for component in (0, 1)]
@@ -98,8 +98,8 @@ def convert_networks(
     progress(f"calibration of model {model_id}: {source}")
     headroom = DRAWN_HEADROOM if source == "drawn" else CODED_HEADROOM
     point = rate_point(hyper, context, coded, headroom)
-    how = Scheme(scheme, policies(scheme, headroom, quick))
-    attentive = Scheme(scheme, policies(scheme, min(headroom, ATTENTION_HEADROOM), quick))
+    how = Scheme(scheme, policies(scheme, headroom, thorough))
+    attentive = Scheme(scheme, policies(scheme, min(headroom, ATTENTION_HEADROOM), thorough))
     latents = []
     for component, checkpoint in enumerate((luma, chroma)):
         facts = _provenance(checkpoint, source)
@@ -118,19 +118,20 @@ def convert_networks(
             yield Made(name, component, checkpoint.name, model)
 
 
-def policies(scheme: str, headroom: float, quick: bool = False) -> tuple[Options, ...]:
+def policies(scheme: str, headroom: float, thorough: bool = False) -> tuple[Options, ...]:
     """How official networks are quantised: what to try, best first where there is no difference.
 
     With 16-bit weights every scale is a power of two and every weight is rounded by itself, so that the
-    result hardly depends on the machine's floating point: first with every activation filling its 16 bits,
-    then with scales planned against the weights' resolution. 8-bit weights need adaptive rounding.
+    result hardly depends on the machine's floating point: with every activation filling its 16 bits and, if
+    ``thorough``, also with scales planned against the weights' resolution, which takes minutes for a network and
+    may find a little more precision. 8-bit weights need adaptive rounding.
     """
     if scheme != "w16a16":
         return (Options(headroom=headroom),)
     plain = Options(
         headroom=headroom, rounding="nearest", bias_correction=False, free_scales=False, plan_scales=False
     )
-    return (plain,) if quick else (plain, replace(plain, plan_scales=True))
+    return (plain, replace(plain, plan_scales=True)) if thorough else (plain,)
 
 
 def _has_networks(common: Checkpoint) -> bool:

@@ -49,7 +49,7 @@ def few_pictures() -> Iterator[None]:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
     """A rate point with SOP, calibrated on drawn latents because the folder has no encoder."""
     folder = tmp_path_factory.mktemp("drawn")
-    report = import_folder(official.write(folder / "in"), folder / "out", Options(quick=True))
+    report = import_folder(official.write(folder / "in"), folder / "out", Options())
     assert len(report.written) == 6
     return open_models(folder / "out")
 
@@ -119,7 +119,7 @@ def _snr(real: torch.Tensor, found: np.ndarray, fraction: np.ndarray) -> float:
 
 def test_import_of_networks_is_deterministic(drawn: ModelSet, tmp_path: Path) -> None:
     folder = official.write(tmp_path / "in", ())
-    import_folder(folder, tmp_path / "out", Options(quick=True))
+    import_folder(folder, tmp_path / "out", Options())
     for name in ("latent_Y", "latent_UV"):
         file = f"model1/{name}.safetensors"
         assert drawn.root is not None
@@ -129,14 +129,14 @@ def test_import_of_networks_is_deterministic(drawn: ModelSet, tmp_path: Path) ->
 def test_pictures_are_generated_where_there_is_an_encoder(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("conformance.networks.pictures.GENERATED_SIZE", (64, 96))
     folder = official.write(tmp_path / "in", (), encoder=True)
-    import_folder(folder, tmp_path / "out", Options(quick=True))
+    import_folder(folder, tmp_path / "out", Options())
     model = open_models(tmp_path / "out").load(official.MODEL_ID, "latent", 1)
     assert model.provenance["calibrated_on"] == "generated"
     assert model.provenance["calibration"] == [[64, 96]] * 4
     # the same with a file in place of them, and at its own size
     path = tmp_path / "picture.png"
     Image.fromarray(generated_pictures(3)[0][:50, :33]).save(path)
-    import_folder(folder, tmp_path / "other", Options(calibrate=(path,), quick=True))
+    import_folder(folder, tmp_path / "other", Options(calibrate=(path,)))
     model = open_models(tmp_path / "other").load(official.MODEL_ID, "latent", 1)
     assert (model.provenance["calibrated_on"], model.provenance["calibration"]) == ("files", [[50, 33]])
 

@@ -64,7 +64,7 @@ def tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
 def make_models(folder: Path, model_id: int) -> ModelSet:
     write_checkpoints(folder / "in", model_id)
     files = tuple(REFERENCE / "codec" / f"{name}.bits" for name in CALIBRATION[model_id])
-    import_folder(folder / "in", folder / "out", Options(calibrate=files, quick=True))
+    import_folder(folder / "in", folder / "out", Options(calibrate=files))
     return open_models(folder / "out")
 
 
