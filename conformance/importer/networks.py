@@ -123,8 +123,8 @@ def policies(scheme: str, headroom: float, thorough: bool = False) -> tuple[Opti
 
     With 16-bit weights every scale is a power of two and every weight is rounded by itself, so that the
     result hardly depends on the machine's floating point: with every activation filling its 16 bits and, if
-    ``thorough``, also with scales planned against the weights' resolution, which takes minutes for a network and
-    may find a little more precision. 8-bit weights need adaptive rounding.
+    ``thorough``, also with scales planned against the weights' resolution, which takes minutes for a network
+    and may find a little more precision. 8-bit weights need adaptive rounding.
     """
     if scheme != "w16a16":
         return (Options(headroom=headroom),)
