@@ -16,9 +16,9 @@ DELTA_RANGE: dict[int, tuple[int, int]] = {0: (-1024, 259), 1: (-443, 259), 2: (
 """Displacements that the reference encoder's rate control uses with each model."""
 FULL_RANGE = (-1069, 702)
 """Displacements that can be coded; used where those above leave a gap."""
-TYPICAL_BPP: dict[int, float] = {0: 0.23, 1: 0.52, 2: 1.05, 3: 1.85}
+TYPICAL_BPP: dict[int, float] = {0: 0.27, 1: 0.67, 2: 1.36, 3: 2.5}
 """What photographs take at displacement 0: only where the search begins."""
-SLOPE = 0.0014
+SLOPE: dict[int, float] = {0: 0.0016, 1: 0.0013, 2: 0.0011, 3: 0.0009}
 """Of the logarithm of the size, per step of displacement, before two sizes are known."""
 WINDOW = 300
 """How far from an estimate the search goes before it looks again."""
@@ -133,7 +133,7 @@ class _Search:
         """How far a size is from the target: the ratio of the larger to the smaller, as a logarithm; models
         whose range seems to end before the target come last."""
         low, high = self.ranges[model_id]
-        outside = not low <= -log_ratio / SLOPE <= high
+        outside = not low <= -log_ratio / SLOPE[model_id] <= high
         return abs(log_ratio) + (math.log(100) if outside else 0)
 
     def refine(self) -> int:
@@ -161,7 +161,7 @@ class _Search:
             assert edge is not None
             if edge == bound:
                 return 1 if below is not None else -1
-            delta = self.clamp(_extrapolate(edge, known))
+            delta = self.clamp(_extrapolate(edge, known, SLOPE[self.model_id]))
             known[delta] = self.evaluate(delta)
         return 0
 
@@ -171,13 +171,12 @@ def _interpolate(below: int, above: int, known: Mapping[int, float]) -> int:
     return below + round((above - below) * -known[below] / span)
 
 
-def _extrapolate(edge: int, known: Mapping[int, float]) -> int:
+def _extrapolate(edge: int, known: Mapping[int, float], slope: float) -> int:
     """From the outermost trial on, along the slope of the last two trials if there are two."""
-    slope = SLOPE
     others = sorted((d for d in known if d != edge), key=lambda d: abs(d - edge))
     if others:
-        slope = (known[edge] - known[others[0]]) / (edge - others[0])
-        slope = min(max(slope, SLOPE / 4), SLOPE * 4)
+        measured = (known[edge] - known[others[0]]) / (edge - others[0])
+        slope = min(max(measured, slope / 4), slope * 4)
     step = round(-known[edge] / slope)
     limit = WINDOW if others else 10 * WINDOW
     step = max(-limit, min(limit, step))
