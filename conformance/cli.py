@@ -96,7 +96,7 @@ def verify(
         list[str] | None,
         typer.Option(
             "--engine",
-            help="jit, golden or twin (needs torch). Repeatable. By default jit and, where quick, golden.",
+            help="jit, golden or twin (needs torch). Repeatable. By default jit and golden.",
         ),
     ] = None,
     decoder: Annotated[

@@ -90,20 +90,12 @@ def _options(request: Request) -> Options:
 
 def _suites(request: Request) -> tuple[Suite | None, PictureSuite | None]:
     if request.suite is None:
-        return bundled_suite(), _bundled_pictures()
+        return bundled_suite(), open_pictures(bundled_folder())
     if is_picture_suite(request.suite):
         return None, open_pictures(request.suite)
     if request.decoder is not None or request.only is not None:
         raise UsageError(f"{request.suite} holds no pictures; --decoder and --only need a suite of pictures")
     return open_suite(request.suite), None
-
-
-def _bundled_pictures() -> PictureSuite | None:
-    folder = bundled_folder()
-    if is_picture_suite(folder):
-        return open_pictures(folder)
-    sys.stderr.write(f"note: no suite of pictures in {folder}; only vectors of the entropy stage are run\n")
-    return None
 
 
 def bundled_folder() -> Path:

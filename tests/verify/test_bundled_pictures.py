@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conformance.suite.pictures import GENERATED, source_picture
 from conformance.suite.recipes import DAMAGES, RECIPES
-from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
+from conformance.suite.records import PictureSuite, open_pictures
 from conformance.verify.engines import ENGINES
 from conformance.verify.run import Options, default_jobs, verify_pictures
 from conformance.verify_command import bundled_folder
@@ -18,8 +20,7 @@ from refdec.codestream import parse
 from refdec.decoder import decode_picture
 from refdec.models_io import bundled_models
 from refdec.settings import Settings
-
-bundled = pytest.mark.skipif(not is_picture_suite(bundled_folder()), reason="no bundled suite of pictures")
+from tests.cli.commands import command
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,6 @@ def test_made_up_pictures_are_what_they_say(name: str) -> None:
     assert (colours == 1) == (name == "plain") and (name != "bars" or colours >= 8)
 
 
-@bundled
 def test_the_suite_is_that_of_the_recipes(pictures: PictureSuite) -> None:
     assert {r.name for r in pictures.records} == {r.name for r in (*RECIPES, *DAMAGES)}
     features = {feature for record in pictures.records for feature in record.features}
@@ -66,7 +66,6 @@ def test_the_suite_is_that_of_the_recipes(pictures: PictureSuite) -> None:
     assert len(files) == 1 + 2 * len(RECIPES) + len(DAMAGES)
 
 
-@bundled
 def test_quality_maps_have_all_17_indices(pictures: PictureSuite) -> None:
     record = next(r for r in pictures.records if r.name == "quality-17")
     seen: list[set[int]] = []
@@ -79,7 +78,6 @@ def test_quality_maps_have_all_17_indices(pictures: PictureSuite) -> None:
     assert seen == [set(range(-8, 9))] * 2
 
 
-@bundled
 def test_nothing_of_the_machine_is_in_it() -> None:
     for path in bundled_folder().rglob("*.json*"):
         for line in path.read_text().splitlines():
@@ -91,15 +89,22 @@ def test_nothing_of_the_machine_is_in_it() -> None:
 SMALL = frozenset({"odd-65x79", "scalings", "quality-noise", "regions-dependent", "bad-byte-z"})
 
 
-@bundled
 def test_three_voices_agree_on_a_few_streams(pictures: PictureSuite) -> None:
     check(pictures, Options(engines=ENGINES, asked=True, jobs=0, only=SMALL))
 
 
-@bundled
 @pytest.mark.slow
 def test_three_voices_agree_on_every_stream(pictures: PictureSuite) -> None:
     check(pictures, Options(engines=ENGINES, asked=True, jobs=default_jobs(), timeout=3600))
+
+
+def test_the_command_needs_no_torch(tmp_path: Path) -> None:
+    """As `make verify` runs it, in an environment in which torch cannot be imported."""
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here')\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = command("conformance", "verify", "--only", "odd-65x79", "--only", "bad-marker", env=env)
+    assert done.code == 0, done.out + done.err
+    assert "2 vectors, 4 checks, all passed (4 pass)" in done.out and done.err == ""
 
 
 def check(pictures: PictureSuite, options: Options) -> None:
