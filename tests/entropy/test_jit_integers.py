@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from numba import njit, types
-from numba.core.dispatcher import Dispatcher
 
 from refdec.entropy.jit import decode, encode, maps
-from refdec.entropy.jit.kernel import sources
+from refdec.entropy.jit.kernel import OnDemand, sources
 
 FLOATS = re.compile(
     r"\b(half|bfloat|float|double|x86_fp80|fp128|f(?:add|sub|mul|div|rem|neg|cmp|ptrunc|pext))\b"
@@ -22,8 +21,8 @@ def kernels() -> dict[str, Any]:
     found = {}
     for module in (decode, encode, maps):
         for name, value in vars(module).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.__name__:
-                found[f"{module.__name__.rpartition('.')[2]}.{name}"] = value
+            if isinstance(value, OnDemand) and value.__module__ == module.__name__:
+                found[f"{module.__name__.rpartition('.')[2]}.{name}"] = value.dispatcher()
     return found
 
 

@@ -28,7 +28,7 @@ KERNELS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels(name: str) -> None:
-    kernel = KERNELS[name]
+    kernel = KERNELS[name].dispatcher()
     assert len(kernel.signatures) == 1 and not kernel._can_compile
     # anew and without the cache, which keeps machine code only
     fresh = njit(kernel.signatures[0], nogil=True, error_model="numpy")(kernel.py_func)

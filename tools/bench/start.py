@@ -40,13 +40,14 @@ print(time.time())
 KERNELS = """
 import importlib, json, time
 from numba.core.dispatcher import Dispatcher
+from refdec.entropy.jit.kernel import OnDemand
 counts = {}
 for name in %s:
     module = importlib.import_module(name)
     counts[name] = sum(
         len(value.signatures)
         for value in vars(module).values()
-        if isinstance(value, Dispatcher) and value.py_func.__module__ == name
+        if isinstance(value, (Dispatcher, OnDemand)) and value.py_func.__module__ == name
     )
 done = time.time()
 print(json.dumps([counts, done]))

@@ -1,8 +1,8 @@
 """What all kernels of this engine are made of: one decorator, array types, unaligned words.
 
-Every kernel has one explicit signature, is compiled when its module is imported, or read from
-Numba's cache, and releases the interpreter lock. Integer types only; tests look for floating point
-in the compiled code.
+Every kernel has one explicit signature, is compiled, or read from Numba's cache, when it is first
+needed, and releases the interpreter lock. Integer types only; tests look for floating point in the
+compiled code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -50,21 +51,59 @@ def sources() -> str:
     return digest.hexdigest()
 
 
+_compiling = RLock()
+
+
+class OnDemand:
+    """A kernel that is compiled by its first call, or by the compilation of a kernel that calls it.
+
+    Most decodes need a part of the kernels only, and each costs time at start, cached or not.
+    """
+
+    def __init__(self, function: Kernel, signature: Any) -> None:
+        self._function, self._signature = function, signature
+        self._dispatcher: Any = None
+        self.__doc__, self.__name__, self.__module__ = (
+            function.__doc__,
+            function.__name__,
+            function.__module__,
+        )
+
+    def dispatcher(self) -> Any:
+        """Numba's object, compiled for the one signature."""
+        with _compiling:
+            if self._dispatcher is None:
+                dispatcher = njit(cache=True, nogil=True, error_model="numpy")(self._function)
+                # Numba looks at the age of the function's own file only. Kernels call those of other files
+                # and hold constants of others: all of them make up the stamp of what is cached.
+                files: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+                if hasattr(files, "_source_stamp"):
+                    files._source_stamp = (files._source_stamp, sources())
+                dispatcher.compile(self._signature)
+                dispatcher.disable_compile()
+                self._dispatcher = dispatcher
+        return self._dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher()._numba_type_
+
+    def __call__(self, *arguments: Any) -> int:
+        return cast("int", (self._dispatcher or self.dispatcher())(*arguments))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.dispatcher(), name)
+
+
 def kernel(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
-    """Compile a function for exactly one signature, or take it from Numba's cache."""
+    """Compile a function, on demand, for exactly one signature."""
 
-    def compiled(function: Kernel) -> Kernel:
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy")(function)
-        # Numba looks at the age of the function's own file only. Kernels call those of other files and
-        # hold constants of others: all of them make up the stamp of what is cached.
-        files: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-        if hasattr(files, "_source_stamp"):
-            files._source_stamp = (files._source_stamp, sources())
-        dispatcher.compile(result(*arguments))
-        dispatcher.disable_compile()
-        return cast("Kernel", dispatcher)
+    def on_demand(function: Kernel) -> Kernel:
+        return OnDemand(function, result(*arguments))
 
-    return compiled
+    return on_demand
 
 
 def _little_endian(builder: Any, word: Any) -> Any:
