@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -58,7 +59,9 @@ class _Worker(Generic[Task]):
 
     def give(self, task: Task, timeout: float) -> None:
         self.task, self.deadline = task, time.monotonic() + timeout
-        self.connection.send(task)
+        # A process that is gone by now is found out by the next look at its connection.
+        with suppress(OSError):
+            self.connection.send(task)
 
     def stop(self) -> int | None:
         """End the process; its exit code, if it had ended by itself."""

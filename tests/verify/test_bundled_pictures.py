@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +98,19 @@ def test_three_voices_agree_on_a_few_streams(pictures: PictureSuite) -> None:
 @pytest.mark.slow
 def test_three_voices_agree_on_every_stream(pictures: PictureSuite) -> None:
     check(pictures, Options(engines=ENGINES, asked=True, jobs=default_jobs(), timeout=3600))
+
+
+def test_the_tool_that_shows_tampering() -> None:
+    """A weight, a table entry, a byte, a rounding: each is seen by `verify`, and named by `compare`."""
+    tool = Path(__file__).resolve().parents[2] / "tools/show_tampering.py"
+    done = subprocess.run([sys.executable, tool], capture_output=True, text=True, timeout=120, check=True)
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[1].strip() for line in lines if line.startswith("verify: ")] == [
+        "mismatch", "mismatch", "error", "mismatch",
+    ]  # fmt: skip
+    points = [line.split()[3].rstrip(",") for line in lines if line.startswith("compare: first divergence")]
+    assert points == ["mu.1", "residual_dequantised", "psi"]
+    assert sum("exit code 3" in line for line in lines) == 1
 
 
 def test_the_command_needs_no_torch(tmp_path: Path) -> None:
