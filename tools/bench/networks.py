@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -205,7 +204,8 @@ def _copies(modules: Sequence[Any]) -> list[Any]:
 
 def compare(network: str, height: int, width: int, rounds: int) -> dict[str, float]:
     """All engines on one network and size."""
-    from tools.bench.timing import interleave
+    from tools.bench.peak import peak_megabytes
+from tools.bench.timing import interleave
 
     threads = (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
     candidates = _candidates(network, height, width, threads)
@@ -300,9 +300,7 @@ def _measure_memory(path: str) -> None:
     latent = _size(*MEMORY_SIZE, 16)
     inputs = _integers(graph, {item.name: (item.channels, *latent) for item in graph.inputs})
     run(graph, inputs, MEMORY_SIZE, threads=2)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit))
+    print(json.dumps(peak_megabytes()))
 
 
 def run(rounds: int) -> dict[str, float]:
