@@ -204,8 +204,7 @@ def _copies(modules: Sequence[Any]) -> list[Any]:
 
 def compare(network: str, height: int, width: int, rounds: int) -> dict[str, float]:
     """All engines on one network and size."""
-    from tools.bench.peak import peak_megabytes
-from tools.bench.timing import interleave
+    from tools.bench.timing import interleave
 
     threads = (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
     candidates = _candidates(network, height, width, threads)
@@ -295,6 +294,7 @@ def memory() -> dict[str, float]:
 
 def _measure_memory(path: str) -> None:
     from refdec.integer import load_model, run
+    from tools.bench.peak import peak_megabytes
 
     graph = load_model(Path(path)).graphs["synthesis"]
     latent = _size(*MEMORY_SIZE, 16)
