@@ -125,7 +125,15 @@ def entry_of(
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is at ``path`` either whole or not at all."""
+    """A file that is at ``path`` either whole or not at all; a link stays and its target is written.
+
+    A device or a pipe cannot be replaced by a finished file: it is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:

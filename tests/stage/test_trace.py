@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import struct
 from pathlib import Path
@@ -103,6 +104,24 @@ def test_nothing_is_left_of_a_trace_that_failed(tmp_path: Path) -> None:
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]
     assert (tmp_path / "t.jsonl").read_text() == "what was there before"
+
+
+def test_a_pipe_or_a_link_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with TraceWriter(pipe, header(b"", {})):
+            pass
+        assert pipe.is_fifo()
+        assert b"refdec_trace" in os.read(reader, 1 << 12)
+    finally:
+        os.close(reader)
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    with TraceWriter(link, header(b"", {})):
+        pass
+    assert link.is_symlink() and b"refdec_trace" in target.read_bytes()
 
 
 def test_clauses_name_statements_that_exist() -> None:
