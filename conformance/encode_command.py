@@ -166,9 +166,9 @@ def encode(
     """Code a picture, at a rate (--bpp) or with a model and a displacement (--model, --delta-beta)."""
     _require_rate(bpp, model, delta_beta, delta_beta_uv)
     started = time.perf_counter()
-    target = None if output == "-" else require_writable(Path(output))
+    target = None if output == "-" else require_writable(Path(output), source=str(image))
     if reconstruction is not None:
-        require_writable(reconstruction)
+        require_writable(reconstruction, source=str(image))
         if reconstruction.suffix not in (".png", ".ppm", ".npy"):
             raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm or .npy")
     tools = _tools(

@@ -125,7 +125,7 @@ def decode(
     from refdec.decode_command import DecodeJob, decode_file
     from refdec.settings import Settings
 
-    target = None if output == "-" else require_writable(Path(output))
+    target = None if output == "-" else require_writable(Path(output), source=stream)
     settings = Settings(
         _engine(engine),
         threads,
@@ -180,7 +180,9 @@ def trace(
     from refdec.trace import TraceWriter, header
     from refdec.tracing import last_stage, model_digests, trace_stream
 
-    outputs = [require_writable(output), *([] if values is None else [require_writable(values, ".npz")])]
+    outputs = [require_writable(output, source=stream)]
+    if values is not None:
+        outputs.append(require_writable(values, ".npz", source=stream))
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise UsageError("--output and --values name the same file")
     settings = Settings(

@@ -56,6 +56,11 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
             error, "out of memory; --max-memory sets a limit that is checked beforehand", "--json" in words
         )
         return INTERNAL
+    except OSError as error:
+        # a full disk or a file that may not be written: the caller's to mend
+        where = f" {error.filename}" if error.filename else ""
+        _report(error, f"cannot read or write{where}: {error.strerror or error}", "--json" in words)
+        return USAGE
     except Exception as error:
         if os.environ.get("REFDEC_TRACEBACK"):
             raise
@@ -75,6 +80,8 @@ def read_input(name: str, max_bytes: int) -> bytes:
     """
     try:
         if name == "-":
+            if sys.stdin is None:
+                raise UsageError("cannot read -: there is no standard input")
             return sys.stdin.buffer.read(max_bytes + 1)
         with Path(name).open("rb") as file:
             return file.read(max_bytes + 1)
@@ -82,10 +89,12 @@ def read_input(name: str, max_bytes: int) -> bytes:
         raise UsageError(f"cannot read {name}: {error.strerror or error}") from error
 
 
-def require_writable(path: Path, suffix: str = "") -> Path:
+def require_writable(path: Path, suffix: str = "", source: str = "-") -> Path:
     """The path itself, if a file of that suffix can be made there.
 
-    :raises UsageError: its folder does not exist, it is a folder, or its name ends in something else.
+    :param source: the command's input, which must not be overwritten.
+    :raises UsageError: its folder does not exist, it is a folder or the input, or its name ends in something
+        else.
     """
     if not path.name.endswith(suffix):
         raise UsageError(f"{path}: expected a file name that ends in {suffix}")
@@ -93,6 +102,8 @@ def require_writable(path: Path, suffix: str = "") -> Path:
         raise UsageError(f"{path} is a folder, expected a file name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is no folder")
+    if source != "-" and path.is_file() and Path(source).is_file() and path.samefile(source):
+        raise UsageError(f"{path} is the input, it would be overwritten")
     return path
 
 

@@ -242,7 +242,7 @@ def read_trace(path: Path) -> Trace:
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TraceError(f"{path}:{number}: no JSON object on this line") from error
         if not isinstance(entry, dict):
             raise TraceError(f"{path}:{number}: no JSON object on this line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -142,7 +143,7 @@ def test_json_errors_carry_the_place(streams: Path, capsys: Capture) -> None:
         ["info"],
         ["nonsense"],
         ["info", "x", "--dialect", "jpeg"],
-        ["trace", "x", "-o", "t.jsonl"],
+        ["trace", "x"],
         ["trace", "x", "--models", ".", "-o", "t.jsonl", "--engine", "fast"],
         ["trace", "x", "--models", ".", "-o", "t.jsonl", "--quality-rounding", "up"],
         ["trace", "x", "--models", ".", "-o", "t.jsonl", "--threads", "0"],
@@ -151,6 +152,9 @@ def test_json_errors_carry_the_place(streams: Path, capsys: Capture) -> None:
         ["trace", "x", "--models", ".", "-o", "t.npz", "--values", "t.npz"],
         ["trace", "x", "--models", "nowhere", "-o", "t.jsonl"],
         ["trace", "x", "--models", ".", "-o", "."],
+        ["trace", "x", "--models", ".", "-o", "x"],
+        ["decode", "x", "./x", "--format", "ppm"],
+        ["compare", "deep", "deep"],
         ["compare", "a.jsonl", "b.jsonl"],
         ["models", "list", "nowhere"],
         ["models", "prove", "nowhere.safetensors"],
@@ -161,9 +165,29 @@ def test_usage_errors(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").write_bytes(b"\xff\x80")
+    (tmp_path / "deep").write_text("[" * 200_000)
     done = call(app, capsys, *words)
     assert done.code == 2 and done.err and "Traceback" not in done.err
     assert not any(path.suffix in (".jsonl", ".npz") for path in tmp_path.iterdir())
+
+
+def test_no_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    done = call(app, capsys, "info", "-")
+    assert done.code == 2 and "no standard input" in done.err
+
+
+def test_a_full_disk_is_no_internal_error(
+    streams: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("refdec.trace.tempfile.mkstemp", full)
+    output = streams / "t.jsonl"
+    stream = str(streams / "plain-64x64.jai")
+    done = call(app, capsys, "trace", stream, "--models", str(models_folder), "-o", str(output))
+    assert done.code == 2 and os.strerror(errno.ENOSPC) in done.err and not output.exists()
 
 
 def test_limits(streams: Path, models_folder: Path, capsys: Capture) -> None:
