@@ -159,7 +159,7 @@ def trace(
         typer.Option(
             "--until",
             help="Last stage: entropy, latent or picture. By default the last one that the model set has "
-            "all files for.",
+            "all files for; the latent where the picture needs a tool that is not implemented.",
         ),
     ] = None,
     engine: EngineOption = "jit",

@@ -6,13 +6,13 @@ import enum
 
 from refdec.codestream import Codestream
 from refdec.decoder import decode_payloads, decode_picture
-from refdec.errors import RefdecError
+from refdec.errors import RefdecError, UnsupportedFeatureError
 from refdec.latent_stage import decode_latents
 from refdec.limits import Limits
 from refdec.memory import latent_memory, require_memory
 from refdec.models_io import ModelSet
 from refdec.settings import Observer, Settings
-from refdec.synthesis_stage import operating_point
+from refdec.synthesis_stage import operating_point, require_decodable
 
 
 class StageError(RefdecError):
@@ -39,7 +39,8 @@ class Stage(enum.Enum):
 
 
 def last_stage(stream: Codestream, models: ModelSet, settings: Settings, name: str | None = None) -> Stage:
-    """The stage of that name; without a name, the last one that the model set has all files for.
+    """The stage of that name; without a name, the last one that the model set has all files for and that is
+    implemented for all tools of the stream.
 
     :raises StageError: there is no such stage.
     :raises OperatingPointError: the stream does not list the caller's operating point.
@@ -50,7 +51,13 @@ def last_stage(stream: Codestream, models: ModelSet, settings: Settings, name: s
         except ValueError:
             names = ", ".join(stage.value for stage in Stage)
             raise StageError(f"no stage '{name}'; there are {names}") from None
-    for stage in (Stage.PICTURE, Stage.LATENT):
+    stages = [Stage.PICTURE, Stage.LATENT]
+    try:
+        require_decodable(stream, settings)
+    except UnsupportedFeatureError:
+        # what such a stream's picture lacks comes last; all before it is as good as in any other stream
+        stages.remove(Stage.PICTURE)
+    for stage in stages:
         kinds = _kinds(stream, settings, stage)
         if all(models.has(stream.picture.model_id, kind, c) for kind in kinds for c in (0, 1)):
             return stage

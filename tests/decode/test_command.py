@@ -211,6 +211,21 @@ def test_post_filters(
     assert (tmp_path / "out.png").is_file()
 
 
+def test_trace_of_a_stream_with_a_post_filter_ends_at_the_latent(
+    models_folder: Path, changed: Changed, write: Callable[[bytes], str], tmp_path: Path, capsys: Any
+) -> None:
+    stream = write(changed("plain-64x64", tools={"LEF_enabled_flag": 1}))
+    output = tmp_path / "t.jsonl"
+    options = (stream, "--models", models_folder, "-o", output)
+    assert refdec("trace", *options) == 0
+    assert {"residual_dequantised.Y", "y_hat.Y"} <= set(entries(output))
+    assert not any(point.startswith(("synthesis", "plane", "picture")) for point in entries(output))
+    assert refdec("trace", *options, "--until", "picture") == 4
+    assert "LEF" in message(capsys)
+    assert refdec("trace", *options, "--ignore-post-filters") == 0
+    assert any(point.startswith("picture") for point in entries(output))
+
+
 def test_without_models_the_bundled_set_is_used(
     plain: str, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
