@@ -137,6 +137,8 @@ def _onnx(module: Any, tensors: tuple[Any, ...], threads: int) -> Callable[[], o
                 attribute.ints[:] = [axis % rank for axis in attribute.ints]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # a spinning pool would take the core from whoever is timed next
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
