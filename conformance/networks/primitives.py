@@ -10,17 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refdec.codestream.geometry import ceil_div
+
 NORM_EPSILON = 1e-12
 """Lower bound of the L2 norm in the attention."""
 HEADS = 4
 LEAKY_SLOPE = 0.01
 
 Size = tuple[int, int]
-
-
-def ceil_div(value: int, divisor: int) -> int:
-    """``value / divisor`` rounded up."""
-    return -(-value // divisor)
 
 
 def crop(x: Tensor, size: Size, divisor: int) -> Tensor:
