@@ -62,7 +62,8 @@ PointOption = Annotated[
     ),
 ]
 FiltersOption = Annotated[
-    bool, typer.Option("--ignore-post-filters", help="Decode without the post-filters that are missing here.")
+    bool,
+    typer.Option("--ignore-post-filters", help="Decode without the stream's post-filters."),
 ]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+import numpy.typing as npt
+
 from refdec import entropy
 from refdec.codestream import Codestream, Dialect, parse
 from refdec.entropy import Rounding
 from refdec.entropy_stage import ComponentEntropy, EntropyResult, decode_payloads
+from refdec.filters import FilterContext, apply_filters, enabled_filters, filter_memory, post_filters
 from refdec.latent_stage import decode_latents
 from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.memory import picture_memory, require_memory
 from refdec.models_io import ModelSet
-from refdec.picture import Picture, coded_planes, make_picture
+from refdec.picture import Picture, coded_planes, finish_picture, make_picture, source_planes
 from refdec.settings import DEFAULT_SETTINGS, Observer, Progress, Settings
 from refdec.synthesis_stage import (
     OperatingPointError,
     Steps,
-    post_filters,
     require_decodable,
     synthesis_models,
     synthesise_planes,
 )
+
+UInt16 = npt.NDArray[np.uint16]
 
 __all__ = [
     "ComponentEntropy",
@@ -80,11 +85,15 @@ def decode_picture(
     """A parsed stream to a picture; errors as :func:`decode`."""
     require_decodable(stream, settings)
     transforms = synthesis_models(stream.picture, models, settings)
-    require_memory(picture_memory(stream.picture, transforms, settings, observer is not None), limits)
+    filters = filter_memory(stream.picture, stream.tools, models, settings)
+    require_memory(
+        picture_memory(stream.picture, transforms, settings, observer is not None, filters), limits
+    )
     steps = Steps(stream.picture, progress)
 
     coded = decode_payloads(stream, models, settings, limits, observer)
     steps.done()
+    context = FilterContext(stream.picture, stream.tools, _scale_log(stream, coded), models, settings)
     latents = decode_latents(coded, models, settings, observer)
     del coded
     steps.done()
@@ -95,12 +104,31 @@ def decode_picture(
     if observer is not None:
         for name, plane in zip("YUV", planes, strict=True):
             observer("plane", name, None, plane)
-    picture = make_picture(stream.picture, planes, engine=settings.engine, threads=settings.threads)
+    if enabled_filters(stream.tools, settings):
+        picture = _filtered_picture(planes, context, observer)
+    else:
+        picture = make_picture(stream.picture, planes, engine=settings.engine, threads=settings.threads)
     steps.done()
     if observer is not None:
         for name, samples in zip(picture.names, picture.planes, strict=True):
             observer("picture", name, None, samples)
     return picture
+
+
+def _scale_log(stream: Codestream, coded: EntropyResult) -> npt.NDArray[np.int32] | None:
+    if not stream.tools.LEF_enabled_flag:
+        return None
+    log_sigma = coded.components[0].log_sigma
+    return np.ascontiguousarray(log_sigma[stream.tools.LEF_chIdx].copy(), np.int32)
+
+
+def _filtered_picture(
+    planes: tuple[UInt16, UInt16, UInt16], context: FilterContext, observer: Observer | None
+) -> Picture:
+    engine, threads = context.settings.engine, context.settings.threads
+    source = source_planes(context.picture, planes, engine=engine, threads=threads)
+    filtered = apply_filters(source, context, observer)
+    return finish_picture(context.picture, filtered, engine=engine, threads=threads)
 
 
 def decode_entropy(

@@ -30,6 +30,8 @@ _LATENT_GOLDEN = 8 * 14
 # what the golden engine spends on them.
 _PICTURE_JIT = 3 * 2 * 2
 _PICTURE_GOLDEN = 3 * 2 * 2 + 10 * 8
+# The same three planes as post-filters take them; the first and the current ones stay while a filter runs.
+_FILTERED = 3 * 4
 # The golden engine's weights of one layer, widened to 64 bits, and their transpose.
 _GOLDEN_WEIGHTS = 24 << 20
 # Per thread: what the fast engine keeps of a synthesis while it runs through the picture row by row.
@@ -119,11 +121,13 @@ def picture_memory(
     transforms: Sequence[SynthesisModel],
     settings: Settings,
     observed: bool = False,
+    filters: int | None = None,
 ) -> int:
     """Upper estimate, in bytes, of what decoding to the picture allocates: its largest stage.
 
     :param transforms: the synthesis models, luma and chroma.
     :param observed: a trace is being made.
+    :param filters: what post-filters allocate (:func:`refdec.filters.filter_memory`), ``None`` without any.
     """
     lh, lw = latent_size(picture.height, picture.width)
     latents = 2 * sum(CHANNELS) * lh * lw
@@ -137,9 +141,10 @@ def picture_memory(
         for t in transforms
     )
     # after the last tile the tiles' memory is free, and the display planes and the samples appear
-    samples = (
-        picture.height * picture.width * (_PICTURE_GOLDEN if settings.engine == "golden" else _PICTURE_JIT)
-    )
+    pixels = picture.height * picture.width
+    samples = pixels * (_PICTURE_GOLDEN if settings.engine == "golden" else _PICTURE_JIT)
+    if filters is not None:
+        samples += 2 * _FILTERED * pixels + filters
     return max(
         entropy_memory(picture, settings.engine),
         latent_memory(picture, settings),

@@ -27,7 +27,7 @@ class Settings:
     :param channels: progressive decoding: residual channels to keep of each component, ``None`` for all.
     :param quality_rounding: ``floor`` or ``truncate``, for negative odd sums in the quality map's prediction.
     :param operating_point: ``sop``, ``bop`` or ``hop``, one that the stream lists; ``None`` for its default.
-    :param ignore_post_filters: leave out post-filters that are not implemented instead of refusing.
+    :param ignore_post_filters: decode without the post-filters that the stream turns on.
     """
 
     engine: str = "jit"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from refdec.codestream import Codestream, PictureHeader, ToolHeader
+from refdec.codestream import Codestream, PictureHeader
 from refdec.codestream.geometry import synthesis_tiles
 from refdec.codestream.profiles import TRANSFORM_NAMES
 from refdec.errors import RefdecError, UnsupportedFeatureError
+from refdec.filters import missing_filters
 from refdec.models_io import COMPONENT_NAMES, ModelSet
 from refdec.networks import SynthesisModel, synthesise
 from refdec.picture import require_supported
@@ -42,17 +43,6 @@ class Steps:
             self._progress(self._count, self.total)
 
 
-def post_filters(tools: ToolHeader) -> tuple[str, ...]:
-    """Names of the post-filters that a stream turns on, in the order in which they apply."""
-    flags = {
-        "EFE linear": tools.EFE_linear_filter_enabled_flag,
-        "eICCI": tools.icci_enable_flag,
-        "EFE non-linear": tools.EFE_nonlinear_filter_enabled_flag,
-        "LEF": tools.LEF_enabled_flag,
-    }
-    return tuple(name for name, flag in flags.items() if flag)
-
-
 def operating_point(picture: PictureHeader, settings: Settings) -> str:
     """``sop``, ``bop`` or ``hop``: the caller's choice, else the stream's default.
 
@@ -70,16 +60,16 @@ def operating_point(picture: PictureHeader, settings: Settings) -> str:
 def require_decodable(stream: Codestream, settings: Settings) -> None:
     """Refuse at once what would otherwise fail, or be wrong, at the end of a long decode (AR-PIC-06).
 
-    :raises UnsupportedFeatureError: a post-filter is on, or the colour conversion is not defined.
+    :raises UnsupportedFeatureError: a post-filter is not implemented, or the colour conversion not defined.
     :raises OperatingPointError: the stream does not list what the caller chose.
     """
     require_supported(stream.picture)
-    filters = post_filters(stream.tools)
-    if filters and not settings.ignore_post_filters:
+    filters = missing_filters(stream.tools, settings)
+    if filters:
         raise UnsupportedFeatureError(
             f"the stream turns on the post-filter {' and '.join(filters)}, which is not implemented",
             element="TON",
-            expected="no post-filter",
+            expected="a post-filter that is implemented, or none",
             found=", ".join(filters),
         )
     operating_point(stream.picture, settings)

@@ -66,6 +66,7 @@ POINTS: dict[str, Point] = {
     "y_hat_scaled": Point("int16", "docs/arithmetic-picture.md AR-LAT-05"),
     "synthesis": Point("int16", "docs/arithmetic-picture.md AR-PIC-01 and the model's synthesis"),
     "plane": Point("uint16", "docs/arithmetic-picture.md AR-PIC-01, AR-PIC-03"),
+    "filter": Point("int32", "docs/arithmetic-filters.md AR-FLT-01 to AR-FLT-03"),
     "picture": Point("uint8|uint16", "docs/arithmetic-picture.md AR-PIC-04 to AR-PIC-08"),
 }
 

@@ -6,16 +6,28 @@ Two engines: ``golden`` says what is right, ``jit`` is fast. Definitions: docs/a
 from __future__ import annotations
 
 from refdec.picture.files import PictureFormatError, interleaved, require_format, write
-from refdec.picture.planes import Picture, coded_planes, colour_of, make_picture, require_supported
+from refdec.picture.planes import (
+    Picture,
+    coded_planes,
+    colour_of,
+    finish_picture,
+    make_picture,
+    require_supported,
+    source_chroma_size,
+    source_planes,
+)
 
 __all__ = [
     "Picture",
     "PictureFormatError",
     "coded_planes",
     "colour_of",
+    "finish_picture",
     "interleaved",
     "make_picture",
     "require_format",
     "require_supported",
+    "source_chroma_size",
+    "source_planes",
     "write",
 ]

@@ -20,6 +20,8 @@ CENTRE = 32640
 WEIGHT_BITS = 15
 CHROMA_LIMIT = 61800
 """No centred chroma sample is larger in magnitude after interpolation."""
+FILTERED_LIMIT = (1 << 30) + (CENTRE << 8)
+"""The same behind post-filters, with 16 fraction bits: what AR-FLT-02 leaves, less the centre."""
 COLOUR_BITS = 16
 V_TO_R, U_TO_G, V_TO_G, U_TO_B = 103206, 12276, 30679, 121609
 """Conversion matrix with 16 fraction bits (AR-PIC-07)."""
@@ -73,29 +75,35 @@ def interpolate(plane: IntArray, size: tuple[int, int], rows: tuple[int, int]) -
     return (out + CENTRE).astype(np.int32)
 
 
-def to_rgb(luma: IntArray, u: IntArray, v: IntArray, depth: int) -> tuple[IntArray, IntArray, IntArray]:
+def to_rgb(
+    luma: IntArray, u: IntArray, v: IntArray, depth: int, fraction: int = 8
+) -> tuple[IntArray, IntArray, IntArray]:
     """Red, green and blue samples (AR-PIC-07, AR-PIC-08).
 
-    :param luma: ``[h, w]``, 8 fraction bits, 0..65280; ``u``, ``v`` the same size, they may leave that range.
+    :param luma: ``[h, w]``, sample values in 0..255; ``u``, ``v`` the same size, they may leave that range.
     :param depth: bits of a sample of the result, 8 or 10.
+    :param fraction: fraction bits of the planes: 8, or 16 behind post-filters.
     """
+    spare = fraction - 8
+    limit = CHROMA_LIMIT if spare == 0 else FILTERED_LIMIT
     y = luma.astype(np.int64) << COLOUR_BITS
-    u, v = u.astype(np.int64) - CENTRE, v.astype(np.int64) - CENTRE
-    assert luma.min() >= 0 and luma.max() <= PLANE_MAX
-    assert np.abs(u).max() <= CHROMA_LIMIT and np.abs(v).max() <= CHROMA_LIMIT
+    u, v = u.astype(np.int64) - (CENTRE << spare), v.astype(np.int64) - (CENTRE << spare)
+    assert luma.min() >= 0 and luma.max() <= PLANE_MAX << spare
+    assert np.abs(u).max() <= limit and np.abs(v).max() <= limit
+    assert (PLANE_MAX << spare + COLOUR_BITS) + (V_TO_G + U_TO_B) * limit < 1 << 63
     red = y + V_TO_R * v
     green = y - U_TO_G * u - V_TO_G * v
     blue = y + U_TO_B * u
-    planes = [rounded(plane, 8 + COLOUR_BITS, depth) for plane in (red, green, blue)]
+    planes = [rounded(plane, fraction + COLOUR_BITS, depth) for plane in (red, green, blue)]
     return planes[0], planes[1], planes[2]
 
 
-def to_samples(plane: IntArray, depth: int) -> IntArray:
+def to_samples(plane: IntArray, depth: int, fraction: int = 8) -> IntArray:
     """A plane rounded to samples without any colour conversion (AR-PIC-08).
 
-    :param plane: ``[h, w]``, 8 fraction bits; values outside 0..65280 are clipped.
+    :param plane: ``[h, w]``, ``fraction`` fraction bits; values outside 0..255 are clipped.
     """
-    return rounded(plane.astype(np.int64), 8, depth)
+    return rounded(plane.astype(np.int64), fraction, depth)
 
 
 def rounded(value: Int64, fraction: int, depth: int) -> IntArray:

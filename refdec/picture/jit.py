@@ -158,6 +158,52 @@ def _words(plane, top, out):  # type: ignore[no-untyped-def]
             out[i, j] = value // 65280 + (2 * (value % 65280) >= 65280)
 
 
+def _fine_rgb_bytes(luma, u, v, red, green, blue):  # type: ignore[no-untyped-def]
+    # 16 fraction bits, so 32 after the matrix; clipping first makes the bit below the point the rounding
+    whole = wide(255 << 32)
+    for i in range(luma.shape[0]):
+        for j in range(luma.shape[1]):
+            y = wide(luma[i, j]) << 16
+            cu = wide(u[i, j]) - (32640 << 8)
+            cv = wide(v[i, j]) - (32640 << 8)
+            r = min(max(y + (cv << 17) - 27866 * cv, 0), whole) >> 31
+            b = min(max(y + (cu << 17) - 9463 * cu, 0), whole) >> 31
+            g = min(max(y - (cv << 15) + 2089 * cv - 12276 * cu, 0), whole) >> 31
+            red[i, j] = (r >> 1) + (r & 1)
+            green[i, j] = (g >> 1) + (g & 1)
+            blue[i, j] = (b >> 1) + (b & 1)
+
+
+def _fine_rgb_words(luma, u, v, top, red, green, blue):  # type: ignore[no-untyped-def]
+    whole = wide(255 << 32)
+    for i in range(luma.shape[0]):
+        for j in range(luma.shape[1]):
+            y = wide(luma[i, j]) << 16
+            cu = wide(u[i, j]) - (32640 << 8)
+            cv = wide(v[i, j]) - (32640 << 8)
+            r = top * min(max(y + (cv << 17) - 27866 * cv, 0), whole)
+            b = top * min(max(y + (cu << 17) - 9463 * cu, 0), whole)
+            g = top * min(max(y - (cv << 15) + 2089 * cv - 12276 * cu, 0), whole)
+            red[i, j] = r // whole + (2 * (r % whole) >= whole)
+            green[i, j] = g // whole + (2 * (g % whole) >= whole)
+            blue[i, j] = b // whole + (2 * (b % whole) >= whole)
+
+
+def _fine_bytes(plane, out):  # type: ignore[no-untyped-def]
+    for i in range(plane.shape[0]):
+        for j in range(plane.shape[1]):
+            value = min(max(wide(plane[i, j]), 0), 255 << 16)
+            out[i, j] = (value >> 16) + ((value >> 15) & 1)
+
+
+def _fine_words(plane, top, out):  # type: ignore[no-untyped-def]
+    whole = wide(255 << 16)
+    for i in range(plane.shape[0]):
+        for j in range(plane.shape[1]):
+            value = top * min(max(wide(plane[i, j]), 0), whole)
+            out[i, j] = value // whole + (2 * (value % whole) >= whole)
+
+
 _PLANES = {np.dtype(np.uint16): reads(_u16, 2), np.dtype(np.int32): reads(_i32, 2)}
 _LUMA = _PLANES[np.dtype(np.uint16)]
 RGB_BYTES = {
@@ -170,6 +216,12 @@ RGB_WORDS = {
 }
 BYTES = {dtype: kernel(_void, plane, writes(_u8, 2))(_bytes) for dtype, plane in _PLANES.items()}
 WORDS = {dtype: kernel(_void, plane, _i64, writes(_u16, 2))(_words) for dtype, plane in _PLANES.items()}
+
+_FINE = reads(_i32, 2)
+FINE_RGB_BYTES = kernel(_void, *(_FINE,) * 3, *(writes(_u8, 2),) * 3)(_fine_rgb_bytes)
+FINE_RGB_WORDS = kernel(_void, *(_FINE,) * 3, _i64, *(writes(_u16, 2),) * 3)(_fine_rgb_words)
+FINE_BYTES = kernel(_void, _FINE, writes(_u8, 2))(_fine_bytes)
+FINE_WORDS = kernel(_void, _FINE, _i64, writes(_u16, 2))(_fine_words)
 
 
 @lru_cache(maxsize=8)
@@ -189,23 +241,29 @@ def interpolate(plane: IntArray, size: tuple[int, int], rows: tuple[int, int]) -
     return out
 
 
-def to_rgb(luma: IntArray, u: IntArray, v: IntArray, depth: int) -> tuple[IntArray, IntArray, IntArray]:
+def to_rgb(
+    luma: IntArray, u: IntArray, v: IntArray, depth: int, fraction: int = 8
+) -> tuple[IntArray, IntArray, IntArray]:
     """See :func:`refdec.picture.golden.to_rgb`."""
     y, u, v = (np.ascontiguousarray(plane) for plane in (luma, u, v))
     out = [np.empty(y.shape, np.uint8 if depth == 8 else np.uint16) for _ in range(3)]
+    small, large = (
+        (RGB_BYTES[u.dtype], RGB_WORDS[u.dtype]) if fraction == 8 else (FINE_RGB_BYTES, FINE_RGB_WORDS)
+    )
     if depth == 8:
-        RGB_BYTES[u.dtype](y, u, v, *out)
+        small(y, u, v, *out)
     else:
-        RGB_WORDS[u.dtype](y, u, v, (1 << depth) - 1, *out)
+        large(y, u, v, (1 << depth) - 1, *out)
     return out[0], out[1], out[2]
 
 
-def to_samples(plane: IntArray, depth: int) -> IntArray:
+def to_samples(plane: IntArray, depth: int, fraction: int = 8) -> IntArray:
     """See :func:`refdec.picture.golden.to_samples`."""
     source = np.ascontiguousarray(plane)
     out = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)
+    small, large = (BYTES[source.dtype], WORDS[source.dtype]) if fraction == 8 else (FINE_BYTES, FINE_WORDS)
     if depth == 8:
-        BYTES[source.dtype](source, out)
+        small(source, out)
     else:
-        WORDS[source.dtype](source, (1 << depth) - 1, out)
+        large(source, (1 << depth) - 1, out)
     return out

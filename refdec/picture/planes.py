@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,10 +16,13 @@ from refdec.codestream.geometry import ceil_div
 from refdec.errors import UnsupportedFeatureError
 
 UInt16 = npt.NDArray[np.uint16]
+Int32 = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.integer[Any]]
 Planes = tuple[IntArray, IntArray, IntArray]
 
 BT709 = 1
+PLANE_FRACTION, FILTERED_FRACTION = 8, 16
+"""Fraction bits of synthesised planes, and of planes that pass through post-filters."""
 STRIP_ROWS = 128
 """Rows of chroma that exist at the output's resolution at the same time."""
 
@@ -116,39 +120,108 @@ def make_picture(
     """
     require_supported(picture)
     chosen = arithmetic(engine)
-    depth = picture.bit_depth
-    height, width = planes[0].shape
-    down, across = picture.source_subsampling
-    chroma_size = (ceil_div(height, down), ceil_div(width, across))
-    colour = colour_of(picture)
-    dtype = np.uint8 if depth == 8 else np.uint16
-    out = (np.empty((height, width), dtype), np.empty(chroma_size, dtype), np.empty(chroma_size, dtype))
+    chroma_size = source_chroma_size(picture)
 
-    # the golden engine stretches all rows of a plane whenever it is asked for some
-    step = height if engine == "golden" else STRIP_ROWS
-
-    def strip(start: int) -> None:
-        rows = slice(start, min(start + step, height))
-        # strips begin at even rows, so subsampled ones follow each other without a gap
-        first, last = rows.start // down, ceil_div(rows.stop, down)
-        u, v = (
+    def chroma(first: int, last: int) -> list[IntArray]:
+        return [
             plane[first:last]
             if plane.shape == chroma_size
             else chosen.interpolate(plane, chroma_size, (first, last))
             for plane in planes[1:]
-        )
+        ]
+
+    return _coloured(picture, planes[0], chroma, PLANE_FRACTION, engine, threads)
+
+
+def source_planes(
+    picture: PictureHeader, planes: tuple[UInt16, UInt16, UInt16], *, engine: str = "jit", threads: int = 1
+) -> tuple[Int32, Int32, Int32]:
+    """Coded planes as post-filters take them: in the source's chroma format, 16 fraction bits (AR-FLT-01).
+
+    :param planes: result of :func:`coded_planes`.
+    """
+    chosen = arithmetic(engine)
+    size = source_chroma_size(picture)
+    spare = FILTERED_FRACTION - PLANE_FRACTION
+
+    def stretched(plane: UInt16) -> Int32:
+        out = np.empty(size, np.int32)
+
+        def strip(first: int, last: int) -> None:
+            part = (
+                plane[first:last] if plane.shape == size else chosen.interpolate(plane, size, (first, last))
+            )
+            np.left_shift(part, spare, out=out[first:last], dtype=np.int32, casting="unsafe")
+
+        _strips(size[0], engine, threads, strip)
+        return out
+
+    return planes[0].astype(np.int32) << np.int32(spare), stretched(planes[1]), stretched(planes[2])
+
+
+def finish_picture(
+    picture: PictureHeader, planes: tuple[Int32, Int32, Int32], *, engine: str = "jit", threads: int = 1
+) -> Picture:
+    """Filtered planes to the picture (AR-PIC-07, AR-PIC-08).
+
+    :param planes: in the source's chroma format, 16 fraction bits; luma in 0..255.
+    :raises UnsupportedFeatureError: as :func:`require_supported`.
+    """
+    require_supported(picture)
+
+    def chroma(first: int, last: int) -> list[IntArray]:
+        return [plane[first:last] for plane in planes[1:]]
+
+    return _coloured(picture, planes[0], chroma, FILTERED_FRACTION, engine, threads)
+
+
+def source_chroma_size(picture: PictureHeader) -> tuple[int, int]:
+    """Rows and columns of a chroma plane of the picture."""
+    down, across = picture.source_subsampling
+    return ceil_div(picture.display_height, down), ceil_div(picture.display_width, across)
+
+
+def _coloured(
+    picture: PictureHeader,
+    luma: IntArray,
+    chroma: Callable[[int, int], Sequence[IntArray]],
+    fraction: int,
+    engine: str,
+    threads: int,
+) -> Picture:
+    """Colour and rounding, strip by strip; ``chroma`` gives rows of both planes in the source's format."""
+    chosen = arithmetic(engine)
+    depth = picture.bit_depth
+    down, across = picture.source_subsampling
+    chroma_size = source_chroma_size(picture)
+    colour = colour_of(picture)
+    dtype = np.uint8 if depth == 8 else np.uint16
+    out = (np.empty(luma.shape, dtype), np.empty(chroma_size, dtype), np.empty(chroma_size, dtype))
+
+    def strip(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        # strips begin at even rows, so subsampled ones follow each other without a gap
+        first, last = start // down, ceil_div(stop, down)
+        u, v = chroma(first, last)
         if colour == "RGB":
-            red, green, blue = chosen.to_rgb(planes[0][rows], u, v, depth)
+            red, green, blue = chosen.to_rgb(luma[rows], u, v, depth, fraction)
             out[0][rows], out[1][rows], out[2][rows] = red, green, blue
             return
-        out[0][rows] = chosen.to_samples(planes[0][rows], depth)
-        out[1][first:last], out[2][first:last] = chosen.to_samples(u, depth), chosen.to_samples(v, depth)
+        out[0][rows] = chosen.to_samples(luma[rows], depth, fraction)
+        out[1][first:last] = chosen.to_samples(u, depth, fraction)
+        out[2][first:last] = chosen.to_samples(v, depth, fraction)
 
+    _strips(luma.shape[0], engine, threads, strip)
+    return Picture(out, colour, depth, (down, across))
+
+
+def _strips(height: int, engine: str, threads: int, work: Callable[[int, int], None]) -> None:
+    # the golden engine stretches all rows of a plane whenever it is asked for some
+    step = height if engine == "golden" else STRIP_ROWS
     starts = range(0, height, step)
     if threads > 1 and len(starts) > 1:
         with ThreadPoolExecutor(min(threads, len(starts))) as pool:
-            list(pool.map(strip, starts))
-    else:
-        for start in starts:
-            strip(start)
-    return Picture(out, colour, depth, (down, across))
+            list(pool.map(lambda start: work(start, min(start + step, height)), starts))
+        return
+    for start in starts:
+        work(start, min(start + step, height))

@@ -1,0 +1,93 @@
+"""Which post-filters there are, in which order they run, and what they need (AR-FLT-03)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refdec.codestream import PictureHeader, ToolHeader
+from refdec.filters.planes import FilterContext, FilterPlanes, Planes
+from refdec.models_io import ModelSet
+from refdec.settings import Observer, Settings
+
+
+def _nothing(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A post-filter.
+
+    :param name: for messages; ``point``: its trace point is ``filter.<point>``.
+    :param enabled: whether a tool header turns it on.
+    :param apply: the filter; ``None``: not implemented.
+    :param memory: upper estimate, in bytes, of what it allocates at its peak, its result included.
+    """
+
+    name: str
+    point: str
+    enabled: Callable[[ToolHeader], bool]
+    apply: Callable[[FilterPlanes, FilterContext], FilterPlanes] | None = None
+    memory: Callable[[PictureHeader, ToolHeader, ModelSet, Settings], int] = _nothing
+
+
+FILTERS: tuple[Filter, ...] = (
+    Filter("EFE linear", "efe_linear", lambda tools: bool(tools.EFE_linear_filter_enabled_flag)),
+    Filter("eICCI", "eicci", lambda tools: bool(tools.icci_enable_flag)),
+    Filter("EFE non-linear", "efe_nonlinear", lambda tools: bool(tools.EFE_nonlinear_filter_enabled_flag)),
+    Filter("LEF", "lef", lambda tools: bool(tools.LEF_enabled_flag)),
+)
+
+
+def enabled_filters(tools: ToolHeader, settings: Settings) -> tuple[Filter, ...]:
+    """The filters that run, in their order."""
+    if settings.ignore_post_filters:
+        return ()
+    return tuple(item for item in FILTERS if item.enabled(tools))
+
+
+def post_filters(tools: ToolHeader) -> tuple[str, ...]:
+    """Names of the post-filters that a stream turns on, in the order in which they apply."""
+    return tuple(item.name for item in FILTERS if item.enabled(tools))
+
+
+def missing_filters(tools: ToolHeader, settings: Settings) -> tuple[str, ...]:
+    """Names of the filters that would have to run and are not implemented."""
+    return tuple(item.name for item in enabled_filters(tools, settings) if item.apply is None)
+
+
+def apply_filters(planes: Planes, context: FilterContext, observer: Observer | None = None) -> Planes:
+    """The planes after all filters that the stream turns on.
+
+    :param planes: result of :func:`refdec.picture.source_planes`.
+    :raises ModelError: a network is missing or damaged.
+    """
+    state = FilterPlanes(planes)
+    if observer is not None:
+        _show(observer, "filter.input", state.planes)
+    for item in enabled_filters(context.tools, context.settings):
+        assert item.apply is not None
+        before, state = state, item.apply(state, context)
+        if observer is not None:
+            if state.alternative is not None and state.alternative is not before.alternative:
+                _show(observer, f"filter.{item.point}.alternative", state.alternative)
+            _show(observer, f"filter.{item.point}", state.planes)
+    return state.planes
+
+
+def filter_memory(
+    picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings
+) -> int | None:
+    """Upper estimate, in bytes, of what the filters allocate on top of the planes that go in.
+
+    :returns: ``None`` where no filter runs.
+    :raises ModelError: a network is missing or damaged.
+    """
+    found = [item.memory(picture, tools, models, settings) for item in enabled_filters(tools, settings)]
+    return max(found, default=None)
+
+
+def _show(observer: Observer, point: str, planes: tuple[object, ...]) -> None:
+    for name, plane in zip("YUV"[-len(planes) :], planes, strict=True):
+        observer(point, name, None, plane)  # type: ignore[arg-type]
