@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from refdec import entropy
+from refdec import coverage, entropy
 from refdec.codestream import CHANNELS, Codestream
 from refdec.codestream.geometry import hyper_size, latent_size, region_rectangles
 from refdec.entropy import EntropyEngine, Rounding
@@ -176,7 +176,7 @@ def _decode_residual(
     """All regions of one component; each is one call on the cut-out levels and mask."""
     header = stream.picture.components[c]
     keep = header.num_chs if settings.channels is None else min(settings.channels, header.num_chs)
-    residual = np.zeros((CHANNELS[c], *mask.shape[1:]), np.int32)
+    residual = np.zeros((CHANNELS[c], *mask.shape[1:]), np.int32)  # AR-RES-01, CS-GEO-01
     rectangles = region_rectangles(stream.picture, c, depth=4, extended=False)
     for index, (rect, payload) in enumerate(zip(rectangles, stream.residual_payloads(c), strict=True)):
         rows, columns = slice(rect.y, rect.y + rect.h), slice(rect.x, rect.x + rect.w)
@@ -212,7 +212,8 @@ def _name_fitting_rounding(
     other = ROUNDINGS[1 - ROUNDINGS.index(settings.quality_rounding)]
     changed = replace(settings, quality_rounding=other)
     try:
-        _decode_payloads(stream, models, changed, None)
+        with coverage.heard_by(None):
+            _decode_payloads(stream, models, changed, None)
     except (CorruptPayloadError, TruncatedStreamError, CodestreamSyntaxError):
         return
     error.message += f" (the stream decodes with the quality map's rounding rule '{other}')"

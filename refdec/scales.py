@@ -48,6 +48,7 @@ def hyper_scale(
     :returns: int32 ``[C, lh, lw]``, 0..3967.
     """
     inputs = {graph.inputs[0].name: z_hat.astype(np.int16)}
+    # AR-HSD-01, AR-HSD-02, AN-HSD-01, AN-HSD-02
     outputs = integer.run(graph, inputs, size, engine=engine, threads=threads)
     return outputs[graph.outputs[0]].astype(np.int32)
 

@@ -57,7 +57,7 @@ class Container(NamedTuple):
 
 
 def split(data: bytes, limits: Limits) -> Container:
-    """Cut a codestream at its markers (CS-CON-01, CS-CON-02, CS-CON-04, CS-CON-05).
+    """Cut a codestream at its markers.
 
     :raises ResourceLimitError: more bytes or substreams than allowed.
     :raises TruncatedStreamError: the data ends before EOC.
@@ -85,8 +85,9 @@ def split(data: bytes, limits: Limits) -> Container:
         value = _marker(data, position, "EOC" if substreams else "PIH")
         if value == EOC:
             break
-        marker = _MARKERS.get(value)
+        marker = _MARKERS.get(value)  # CS-CON-03
         if marker is None:
+            # CS-CON-04, CS-CON-05
             raise CodestreamSyntaxError(
                 "SOC occurs a second time"
                 if value == SOC
@@ -102,7 +103,7 @@ def split(data: bytes, limits: Limits) -> Container:
                 bit_offset=8 * position,
                 expected=f"at most {limits.max_substreams}",
             )
-        substreams.append(_substream(data, position, marker))
+        substreams.append(_substream(data, position, marker))  # CS-CON-01, CS-CON-02
         position = substreams[-1].payload_offset + len(substreams[-1].payload)
     if not substreams:
         raise CodestreamSyntaxError(

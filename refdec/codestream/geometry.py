@@ -120,6 +120,7 @@ def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
     tile_h, tile_w = min(size, height), min(size, width)
     if picture.independent_regions:
         regions = region_rectangles(picture, 0, PICTURE_DEPTH, extended=False)
+        # CS-GEO-09
         return [
             _grown_tile(
                 Rect(y, x, min(tile_h, height - y), min(tile_w, width - x)), regions, overlap, picture
@@ -127,6 +128,7 @@ def synthesis_tiles(picture: PictureHeader) -> list[SynthesisTile]:
             for y in range(0, height, tile_h)
             for x in range(0, width, tile_w)
         ]
+    # CS-GEO-08
     return [
         _overlapping_tile(Rect(y, x, min(tile_h, height - y), min(tile_w, width - x)), overlap, picture)
         for y in range(0, height - overlap, tile_h - overlap)

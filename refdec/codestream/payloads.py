@@ -81,7 +81,7 @@ class Payload:
     element: str
 
     def threads(self, count: int) -> ThreadedData:
-        """Read the thread table (CS-THR-01, CS-THR-02, CS-THR-03).
+        """Read the thread table.
 
         :param count: threads that the picture header announces.
         :raises TruncatedStreamError: the payload ends inside the table.
@@ -96,8 +96,9 @@ class Payload:
         mean = length // count
         sizes: list[int] = []
         for delta in deltas:
-            size = mean - delta
+            size = mean - delta  # CS-THR-01, CS-THR-02
             if not 0 <= size <= left:
+                # CS-THR-03
                 raise self._bad_size(deltas, len(sizes), size, left, length)
             sizes.append(size)
             left -= size
@@ -162,7 +163,7 @@ def split_regions(payload: bytes, byte_offset: int, regions: int, segment: str) 
     if regions == 1:
         return ResidualPayloads([Payload(payload, byte_offset, segment)], [])
     reader = BitReader(payload, 8 * byte_offset)
-    reader.require(regions - 1, f"{segment}.{REGION_SIZE.name}")
+    reader.require(regions - 1, f"{segment}.{REGION_SIZE.name}")  # CS-REG-01
     records: list[FieldRecord] = []
     sizes: list[int] = []
     for region in range(regions - 1):
@@ -219,7 +220,7 @@ def gather_regions(substreams: Iterable[Substream], regions: int, name: str) -> 
                 expected=f"another index of 0..{regions - 1} ({REGION_INDEX.id})",
                 found=str(index),
             )
-        label = f"{name} region {index}"
+        label = f"{name} region {index}"  # CS-REG-02
         records.append(FieldRecord(label, "region_index", REGION_INDEX.id, offset, 8, index))
         payloads[index] = Payload(substream.payload[1:], substream.payload_offset + 1, label)
     return ResidualPayloads(payloads, records)

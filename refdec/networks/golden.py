@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec import coverage
+
 RESIDUAL_FRACTION = 12
 LATENT_MAX = 32767
 SIGNAL_MAX = 32640
@@ -32,9 +34,10 @@ def residual_to_latent(residual: IntArray, fraction: IntArray) -> npt.NDArray[np
         value = residual[channel].astype(np.int64)
         if bits < RESIDUAL_FRACTION:
             shift = RESIDUAL_FRACTION - bits
-            out[channel] = (value + (1 << (shift - 1))) >> shift
+            out[channel] = (value + (1 << (shift - 1))) >> shift  # AR-LAT-01
         else:
             out[channel] = value << (bits - RESIDUAL_FRACTION)
+    coverage.clips("residual on the latent's scale (AR-LAT-01)", out, -LATENT_MAX, LATENT_MAX)
     out = np.clip(out, -LATENT_MAX, LATENT_MAX)
     return out.astype(np.int16)
 
@@ -43,14 +46,15 @@ def saturate_latent(value: IntArray, lo: IntArray, hi: IntArray) -> npt.NDArray[
     """A latent computed in 32 bits, clipped to its channels' ranges ``lo..hi`` (AR-LAT-05)."""
     bounds = [b.astype(np.int64)[:, None, None] for b in (lo, hi)]
     assert all(abs(b).max() <= LATENT_MAX for b in bounds)
-    return np.clip(value.astype(np.int64), *bounds).astype(np.int16)
+    coverage.clips("scaled latent (AR-LAT-05)", value, *bounds)
+    return np.clip(value.astype(np.int64), *bounds).astype(np.int16)  # AR-LAT-05
 
 
 def signal_to_plane(signal: IntArray) -> npt.NDArray[np.uint16]:
     """Samples with 8 fraction bits, 0..65280 (AR-PIC-01)."""
     value = signal.astype(np.int64)
     assert value.size == 0 or (value.min() >= -SIGNAL_MAX and value.max() <= SIGNAL_MAX)
-    return (value + SIGNAL_MAX).astype(np.uint16)
+    return (value + SIGNAL_MAX).astype(np.uint16)  # AR-PIC-01
 
 
 def plane_to_bytes(plane: IntArray) -> npt.NDArray[np.uint8]:

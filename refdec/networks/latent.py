@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec import coverage
 from refdec.codestream.geometry import Rect
 from refdec.entropy import EntropyEngine
 from refdec.integer import Graph, run
@@ -86,12 +87,14 @@ def run_phases(
     for phase, (row, column) in enumerate(PHASE_POSITIONS):
         mean = np.ascontiguousarray(psi[phase * channels : (phase + 1) * channels])
         if model.means:
-            mean = compute(model.means[phase], "mu", psi=mean, **latents)
+            mean = compute(model.means[phase], "mu", psi=mean, **latents)  # AR-LAT-03
+        else:
+            coverage.point("phases", f"mean of phase {phase} without context")  # AR-LAT-04
         residual = np.ascontiguousarray(step(phase, mean), np.int16)
         latent = compute(model.sums[phase], "y_hat", mu=mean, residual=residual)
         # what lies beyond an odd-sized latent is context for the later phases all the same
         latents[f"y_hat.{phase}"] = latent
-        extended[:, row::2, column::2] = latent
+        extended[:, row::2, column::2] = latent  # AR-LAT-02
     return np.ascontiguousarray(extended[:, : size[0], : size[1]])
 
 
@@ -177,6 +180,7 @@ def picture_psi(
         value = hyper_decoder(model, part, (size.h, size.w), engine=engine, threads=threads)
         if show is not None:
             show(index, value)
+        # AR-LAT-06
         rows, columns = min(target.h, value.shape[1]), min(target.w, value.shape[2])
         out[:, target.y : target.y + rows, target.x : target.x + columns] = value[:, :rows, :columns]
     return out

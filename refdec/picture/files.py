@@ -96,7 +96,7 @@ def write(picture: Picture, file: IO[bytes], kind: str) -> None:
     :raises PictureFormatError: there is no such format, or it cannot hold this picture.
     """
     require_format(kind, picture.colour, picture.subsampling)
-    WRITERS[kind](picture, file)
+    WRITERS[kind](picture, file)  # AR-PIC-10
 
 
 def require_format(kind: str, colour: str, subsampling: tuple[int, int]) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec import coverage
+
 IntArray = npt.NDArray[np.integer[Any]]
 Int64 = npt.NDArray[np.int64]
 
@@ -43,7 +45,7 @@ def cubic_taps(length: int, target: int, index: int) -> tuple[int, tuple[int, in
         5 * s**3 - 9 * s * s * scale + cube,
         -3 * s * r * r,
     )
-    weights = [((2 * n << WEIGHT_BITS) + cube) // (2 * cube) for n in numerators]
+    weights = [((2 * n << WEIGHT_BITS) + cube) // (2 * cube) for n in numerators]  # AR-PIC-04
     nearest = 1 if 2 * r <= scale else 2
     weights[nearest] += (1 << WEIGHT_BITS) - sum(weights)
     return whole - 1, (weights[0], weights[1], weights[2], weights[3])
@@ -70,7 +72,7 @@ def interpolate(plane: IntArray, size: tuple[int, int], rows: tuple[int, int]) -
         for j, weight in enumerate(weights):
             out[y - rows[0]] += weight * wide[min(max(first + j, 0), height - 1)]
     half = 1 << (2 * WEIGHT_BITS - 1)
-    out = (out + half) >> (2 * WEIGHT_BITS)
+    out = (out + half) >> (2 * WEIGHT_BITS)  # AR-PIC-05, AR-PIC-06
     assert np.abs(out).max() <= CHROMA_LIMIT
     return (out + CENTRE).astype(np.int32)
 
@@ -91,6 +93,7 @@ def to_rgb(
     assert luma.min() >= 0 and luma.max() <= PLANE_MAX << spare
     assert np.abs(u).max() <= limit and np.abs(v).max() <= limit
     assert (PLANE_MAX << spare + COLOUR_BITS) + (V_TO_G + U_TO_B) * limit < 1 << 63
+    # AR-PIC-07
     red = y + V_TO_R * v
     green = y - U_TO_G * u - V_TO_G * v
     blue = y + U_TO_B * u
@@ -109,7 +112,8 @@ def to_samples(plane: IntArray, depth: int, fraction: int = 8) -> IntArray:
 def rounded(value: Int64, fraction: int, depth: int) -> IntArray:
     """Values in 0..255 with ``fraction`` fraction bits, clipped, as samples of ``depth`` bits (AR-PIC-08)."""
     one = 1 << fraction
-    clipped = np.clip(value, 0, 255 * one)
+    coverage.clips(f"sample of {depth} bits, {fraction} fraction bits (AR-PIC-08)", value, 0, 255 * one)
+    clipped = np.clip(value, 0, 255 * one)  # AR-PIC-08
     top = (1 << depth) - 1
     assert 2 * top * 255 * one + 255 * one < 1 << 63
     out = (2 * top * clipped + 255 * one) // (510 * one)

@@ -88,6 +88,7 @@ def require_supported(picture: PictureHeader) -> None:
             found=str(picture.colour_transform_idx),
         )
     if picture.colour_transform_idx == BT709 and picture.source_subsampling != (1, 1):
+        # AR-PIC-09
         raise UnsupportedFeatureError(
             "an RGB picture cannot have subsampled planes",
             element="PIH.colour_transform_idx",
@@ -102,7 +103,7 @@ def coded_planes(picture: PictureHeader, luma: UInt16, chroma: UInt16) -> tuple[
     :param luma: ``[1, H, W]``, 8 fraction bits; ``chroma``: ``[2, H, W]``, at luma resolution.
     """
     height, width = picture.display_height, picture.display_width
-    down, across = picture.coded_subsampling
+    down, across = picture.coded_subsampling  # AR-PIC-03
     return (
         np.ascontiguousarray(luma[0, :height, :width]),
         np.ascontiguousarray(chroma[0, :height:down, :width:across]),

@@ -60,7 +60,7 @@ class BitReader:
                 expected="at least one bit that is set",
                 found=f"{len(data)} bytes, all zero" if data else "no bytes",
             )
-        # Bits below the terminator, which is the highest bit that is set.
+        # AR-TANS-02: bits below the terminator, which is the highest bit that is set.
         self.position = 8 * (len(significant) - 1) + significant[-1].bit_length() - 1
 
     def read(self, bits: int) -> int:
@@ -78,6 +78,7 @@ class BitReader:
                 expected=f"{bits} more bits",
                 found=f"{self.position} bits left",
             )
+        # AR-TANS-01, AR-TANS-03
         self.position = position
         first = position >> 3
         window = int.from_bytes(self._data[first : first + 3], "little")
@@ -88,7 +89,7 @@ class BitReader:
 
         :raises CorruptPayloadError: a state byte is not 0, or bits are left.
         """
-        if any(states) or self.position:
+        if any(states) or self.position:  # AR-TANS-07
             raise CorruptPayloadError(
                 "a thread does not end in the state that every encoder starts from",
                 bit_offset=self.bit_offset,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from refdec import coverage
 from refdec.entropy.golden.scales import INT32_MAX, require_range
 from refdec.entropy.interface import RESIDUAL_FRACTION_BITS, Int32, IntArray
 from refdec.entropy.tables import (
@@ -25,7 +26,10 @@ def dequantise(
     """See :meth:`refdec.entropy.interface.EntropyEngine.dequantise`."""
     value = require_range(residual, -(1 << 15), (1 << 15) - 1, "residual")
     index = require_range(scale_index, SCALE_INDEX_MIN, SCALE_INDEX_MAX, "scale_index")
-    scaler = scaler_table().astype(np.int64)[index - SCALE_INDEX_MIN]
+    scaler = scaler_table().astype(np.int64)[index - SCALE_INDEX_MIN]  # AR-DEQ-02
+
+    if coverage.is_heard():
+        coverage.values("scaler-entries", "L =", index[value.any(axis=(1, 2))])
 
     # Numerator and denominator of residual * inverse/2**16 * 2**4/linear * 2**10/scaler * 2**12.
     multiplier = np.full((1, 1, 1), 1 << INVERSE_BITS, np.int64)
@@ -37,11 +41,12 @@ def dequantise(
         linear = parameters()["quality_linear"].astype(np.int64)[quality + QUALITY_MAX]
     shift = RESIDUAL_FRACTION_BITS + SCALER_BITS + LINEAR_BITS - INVERSE_BITS
     assert shift >= 0
-    numerator = (value * multiplier) << shift
+    numerator = (value * multiplier) << shift  # AR-DEQ-01
     denominator = linear[None] * scaler[:, None, None]
     assert int(np.abs(numerator).max(initial=0)) < 1 << 43
     assert int(denominator.min(initial=1)) > 0 and int(denominator.max(initial=1)) < 1 << 26
 
     # floor(n/d + 1/2), which is the nearest integer with halves towards plus infinity.
-    nearest = (2 * numerator + denominator) // (2 * denominator)
+    nearest = (2 * numerator + denominator) // (2 * denominator)  # AR-DEQ-03
+    coverage.clips("dequantised residual (AR-DEQ-03)", nearest, -INT32_MAX, INT32_MAX)
     return np.ascontiguousarray(np.clip(nearest, -INT32_MAX, INT32_MAX), np.int32)

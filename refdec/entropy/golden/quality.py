@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from refdec import coverage
 from refdec.entropy.golden.scales import require_range
 from refdec.entropy.interface import Int8, Int32, IntArray, Rounding
 from refdec.entropy.tables import QUALITY_MAX
@@ -12,6 +13,8 @@ from refdec.errors import CorruptPayloadError
 
 def half(total: int, rounding: Rounding) -> int:
     """Half of a sum of two indices; the rules differ for negative odd sums only (AR-QMAP-03)."""
+    if total < 0 and total & 1:
+        coverage.point("quality-map", f"half of a negative odd sum, rounding {rounding}")  # AR-QMAP-03
     if rounding == "floor":
         return total >> 1
     if rounding == "truncate":
@@ -21,6 +24,10 @@ def half(total: int, rounding: Rounding) -> int:
 
 def predict(rows: list[list[int]], y: int, x: int, rounding: Rounding) -> int:
     """Prediction from the neighbours that come before in raster order (AR-QMAP-02)."""
+    if coverage.is_heard():
+        coverage.point(
+            "quality-map", f"prediction, {'later' if y else 'first'} row, {'later' if x else 'first'} column"
+        )
     if y == 0:
         return rows[0][x - 1] if x else 0
     if x == 0:
@@ -35,8 +42,8 @@ def quality_map_from_deltas(delta: IntArray, rounding: Rounding, byte_offset: in
     for y, line in enumerate(deltas):
         rows.append([])
         for x, d in enumerate(line):
-            value = predict(rows, y, x, rounding) + d
-            if not -QUALITY_MAX <= value <= QUALITY_MAX:
+            value = predict(rows, y, x, rounding) + d  # AR-QMAP-01, AR-QMAP-02
+            if not -QUALITY_MAX <= value <= QUALITY_MAX:  # AR-QMAP-04
                 raise CorruptPayloadError(
                     f"a quality index is out of range at row {y}, column {x} (rounding rule {rounding!r})",
                     bit_offset=8 * byte_offset,

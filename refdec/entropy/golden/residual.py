@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from refdec import coverage
 from refdec.entropy.golden.bits import BitReader, BitWriter, open_threads
 from refdec.entropy.interface import THREAD_COUNTS, Bool, Int32, IntArray
 from refdec.entropy.tables import MAX_LEVEL, STATES, coder_tables, refill_bits, symbol_of_column
@@ -65,7 +66,7 @@ def thread_groups(length: int, threads: int, thread: int) -> Iterator[range]:
     """
     tail = length // (4 * threads) * (4 * threads)
     for base in range(0, tail, 4 * threads):
-        yield range(base + thread, base + 4 * threads, threads)
+        yield range(base + thread, base + 4 * threads, threads)  # AR-TANS-04, AR-TANS-08
     for position in range(tail + thread, length, threads):
         yield range(position, position + 1)
 
@@ -84,15 +85,15 @@ def decode_thread(
     stop: int | None,
 ) -> None:
     """Decode one thread of all calls into ``outputs``; check its end unless ``stop`` is given."""
-    rows = decode_rows()
+    rows = coverage.visited_rows("tans-states", decode_rows())
     bounds: list[int] = coder_tables().bounds.tolist()
     count = state_count(threads)
     read = reader.read
-    states = [read(8) for _ in range(count)]
+    states = [read(8) for _ in range(count)]  # AR-TANS-05, AR-TANS-06
     for (levels, mask), output in zip(calls, outputs, strict=True):
         for group in thread_groups(len(levels), threads, thread):
             if stop is not None and group.start >= stop:
-                break
+                break  # AR-PROG-01
             escaped = []
             # First pass: one symbol per coded position. With two states the parity of the position
             # chooses, and positions that are not coded count as well.
@@ -100,6 +101,7 @@ def decode_thread(
                 if mask[i]:
                     level = levels[i]
                     turn = i % count
+                    # AR-TANS-09, AR-PDF-01, AR-PDF-02, AR-TAB-01, AR-TAB-02, AR-TAB-03, AR-TAB-04
                     symbol, bits, base = rows[level][states[turn]]
                     state = base | read(bits)
                     assert 0 <= state < STATES
@@ -109,9 +111,10 @@ def decode_thread(
                         escaped.append(i)
             # Second pass: the magnitudes beyond the bound, after all symbols of the group.
             for i in escaped:
-                output[i] = read_escape(reader, bounds[levels[i]])
-    if stop is None:
-        reader.check_end(states)
+                output[i] = read_escape(reader, bounds[levels[i]])  # AR-TANS-11
+    if stop is not None:
+        return  # AR-PROG-02
+    reader.check_end(states)
 
 
 def read_escape(reader: BitReader, bound: int) -> int:
@@ -119,10 +122,13 @@ def read_escape(reader: BitReader, bound: int) -> int:
 
     :raises CorruptPayloadError: it does not fit 16 bits, which no encoder can write.
     """
-    code = reader.read(3) if reader.read(1) else reader.read(16)
+    short = reader.read(1)
+    code = reader.read(3 if short else 16)  # AR-TANS-10
+    if coverage.is_heard():
+        coverage.point("escapes", _escape_point(code, short))
     magnitude = bound + (code >> 1)
     value = -magnitude if code & 1 else magnitude
-    if not VALUE_MIN <= value <= VALUE_MAX:
+    if not VALUE_MIN <= value <= VALUE_MAX:  # AR-TANS-12
         raise CorruptPayloadError(
             "an escaped residual does not fit 16 bits",
             bit_offset=reader.bit_offset,
@@ -131,6 +137,14 @@ def read_escape(reader: BitReader, bound: int) -> int:
             found=str(value),
         )
     return value
+
+
+def _escape_point(code: int, short: int) -> str:
+    if short:
+        return f"3 bits, code {code}"
+    return (
+        "16 bits for a code below 8" if code < SHORT_ESCAPE_LIMIT else f"16 bits, {'-' if code & 1 else '+'}"
+    )
 
 
 def decode_calls(

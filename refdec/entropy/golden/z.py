@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from refdec import coverage
 from refdec.entropy.golden.bits import BitReader, BitWriter, open_threads
 from refdec.entropy.golden.residual import Entry, encode_state, state_count, thread_groups
 from refdec.entropy.interface import THREAD_COUNTS, Int8, IntArray, UInt8
@@ -60,10 +61,10 @@ def decode_entries(cdf: list[int]) -> list[Entry]:
         for state in range(start, end):
             value = mass + state - start
             bits = refill_bits(value)
-            entries.append((symbol, bits, (value << bits) - STATES))
+            entries.append((symbol, bits, (value << bits) - STATES))  # AR-Z-02, AR-Z-03
         start = end
     assert len(entries) == STATES and entries[Z_ESCAPE_STATE][0] == Z_ESCAPE
-    return entries
+    return coverage.visited("z-states", "any channel", entries)
 
 
 def decode_thread(
@@ -73,7 +74,7 @@ def decode_thread(
     count = state_count(threads)
     states = [reader.read(8) for _ in range(count)]
     for entries, channel in zip(channels, output, strict=True):
-        # Each channel is a call of its own: groups and parity start anew.
+        # AR-Z-04: each channel is a call of its own: groups and parity start anew.
         for group in thread_groups(channel.size, threads, thread):
             symbols = []
             for i in group:
@@ -82,7 +83,7 @@ def decode_thread(
                 symbols.append(symbol)
             for i, symbol in zip(group, symbols, strict=True):
                 value = reader.read(ESCAPE_BITS) if symbol == Z_ESCAPE else symbol
-                if value == Z_ESCAPE:
+                if value == Z_ESCAPE:  # AR-Z-05
                     raise CorruptPayloadError(
                         "a z symbol has the value that no encoder writes",
                         bit_offset=reader.bit_offset,
@@ -90,7 +91,9 @@ def decode_thread(
                         expected=f"0..{Z_SYMBOLS - 1}",
                         found=str(value),
                     )
-                channel[i] = value - Z_OFFSET
+                if symbol == Z_ESCAPE:
+                    coverage.point("escapes", "z, 6 bits")
+                channel[i] = value - Z_OFFSET  # AR-Z-01
     reader.check_end(states)
 
 

@@ -41,15 +41,16 @@ def run(
     :raises BoundViolation: an intermediate left its proved interval.
     """
     proof = prove(graph)
-    graph.check_inputs(inputs)
+    graph.check_inputs(inputs)  # AN-FMT-04
     sizes = {name: (array.shape[1], array.shape[2]) for name, array in inputs.items()}
-    shapes = graph.shapes(sizes, size)
+    shapes = graph.shapes(sizes, size)  # AN-FMT-05
     values: dict[str, Int64Array] = {name: array.astype(np.int64) for name, array in inputs.items()}
     last_use = {source: node.name for node in graph.nodes for source in node.inputs}
     for node in graph.nodes:
         watch = Watch(node.name, proof.accumulators.get(node.name), accumulators)
+        # AN-FMT-02, AN-FMT-03
         out = _evaluate(graph, node, [values[i] for i in node.inputs], shapes[node.name], watch)
-        watch.output(out, shapes[node.name], proof.ranges[node.name])
+        watch.output(out, shapes[node.name], proof.ranges[node.name])  # AN-FMT-01, AN-PROOF-01
         values[node.name] = out
         if observe is not None:
             observe(node.name, _int16(out))
@@ -70,26 +71,26 @@ def _evaluate(
     if node.op == "pixel_shuffle":
         return pixel_shuffle(a, node.attributes["factor"])
     if node.op == "crop":
-        return a[:, : shape[1], : shape[2]]
+        return a[:, : shape[1], : shape[2]]  # AN-CROP-01
     if node.op == "concat":
-        return np.concatenate(sources)
+        return np.concatenate(sources)  # AN-CAT-01
     if node.op == "slice":
-        return a[node.attributes["start"] : node.attributes["stop"]]
+        return a[node.attributes["start"] : node.attributes["stop"]]  # AN-SLICE-01
     lo, hi = (bound.astype(np.int64) for bound in graph.clip_range(node.name))
     if node.op == "conv":
         return conv(a, node, lo, hi, watch)
     if node.op == "transposed_conv":
         return transposed_conv(a, node, lo, hi, watch)
     if node.op == "clip":
-        return clip(a, lo, hi)
+        return clip(a, node, lo, hi)  # AN-ACT-01
     if node.op == "abs":
-        return clip(np.abs(a), lo, hi)
+        return clip(np.abs(a), node, lo, hi)  # AN-ACT-02
     if node.op == "add":
         return add(a, sources[1], node, lo, hi, watch)
     if node.op == "mul":
         return mul(a, sources[1], node, lo, hi, watch)
     if node.op == "lut":
-        return clip(lut(a, t["table"]), lo, hi)
+        return clip(lut(a, t["table"]), node, lo, hi)  # AN-LUT-01
     if node.op == "layer_norm":
         return layer_norm(a, node, lo, hi, watch)
     if node.op == "channel_attention":

@@ -38,7 +38,7 @@ def norms(squares: Int64Array) -> tuple[Int64Array, Int64Array]:
 
 def cosines(q: Int64Array, k: Int64Array, watch: Watch) -> Int64Array:
     """AN-ATT-01 to 03: cosines of the rows of ``q`` [c, N] with those of ``k``, 24 fraction bits."""
-    gram = np.einsum("in,jn->ij", q, k)
+    gram = np.einsum("in,jn->ij", q, k)  # AN-ATT-01
     q_squares, k_squares = (q * q).sum(axis=1), (k * k).sum(axis=1)
     for what, values in (("q k", gram), ("q q", q_squares), ("k k", k_squares)):
         watch.below(f"sum {what}", values, FLOAT64_EXACT - 1)
@@ -48,7 +48,7 @@ def cosines(q: Int64Array, k: Int64Array, watch: Watch) -> Int64Array:
     watch.below("scaled q k", g, FLOAT64_EXACT - 1)
     u = (g // q_norm[:, None]) << COSINE_BITS
     watch.below("half-normalised q k", u, FLOAT64_EXACT - 1)
-    r = (u + (k_norm[None, :] >> 1)) // k_norm[None, :]
+    r = (u + (k_norm[None, :] >> 1)) // k_norm[None, :]  # AN-ATT-03
     watch.below("cosine", r, (1 << COSINE_BITS) + 4)
     return np.where((q_squares > 0)[:, None] & (k_squares > 0)[None, :], r, 0)
 
@@ -60,10 +60,10 @@ def softmax(r: Int64Array, temperature: int, watch: Watch) -> Int64Array:
     watch.below("distance", distance, FLOAT64_EXACT - 1)
     d = (distance + (1 << (COSINE_BITS - 1))) >> COSINE_BITS
     high, low = np.array(exp2.HIGH, np.int64), np.array(exp2.LOW, np.int64)
-    fraction = (high[(d >> 8) & 255] * low[d & 255]) >> EXP_BITS
+    fraction = (high[(d >> 8) & 255] * low[d & 255]) >> EXP_BITS  # AN-ATT-04
     e = fraction >> np.minimum(d >> 16, EXP_BITS + 1)
     z = e.sum(axis=1, keepdims=True)
-    weights: Int64Array = np.minimum(WEIGHT_MAX, ((e << WEIGHT_BITS) + (z >> 1)) // z)
+    weights: Int64Array = np.minimum(WEIGHT_MAX, ((e << WEIGHT_BITS) + (z >> 1)) // z)  # AN-ATT-05
     return weights
 
 

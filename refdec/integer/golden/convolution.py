@@ -26,17 +26,17 @@ def conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch
     weight = node.tensors["weight"].astype(np.int64)
     top, left, bottom, right = node.attributes["pad"]
     stride, groups = node.attributes["stride"], node.attributes["groups"]
-    padded = np.pad(a, ((0, 0), (top, bottom), (left, right)))
+    padded = np.pad(a, ((0, 0), (top, bottom), (left, right)))  # AN-CONV-02
     kh, kw = weight.shape[2:]
     h = (padded.shape[1] - kh) // stride + 1
-    w = (padded.shape[2] - kw) // stride + 1
+    w = (padded.shape[2] - kw) // stride + 1  # AN-CONV-03
     acc = np.broadcast_to(per_channel(node.tensors["bias"]), (len(weight), h, w)).copy()
     for ky in range(kh):
         for kx in range(kw):
             rows = slice(ky, ky + (h - 1) * stride + 1, stride)
             columns = slice(kx, kx + (w - 1) * stride + 1, stride)
-            acc += _mix(weight[:, :, ky, kx], padded[:, rows, columns], groups)
-            watch.partial(acc)
+            acc += _mix(weight[:, :, ky, kx], padded[:, rows, columns], groups)  # AN-CONV-01
+            watch.partial(acc)  # AN-PROOF-02, AN-PROOF-03
     return finish(acc, node, lo, hi, watch)
 
 
@@ -50,7 +50,8 @@ def transposed_conv(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, w
     grid += per_channel(node.tensors["bias"])
     for ky in range(k):
         for kx in range(k):
-            product = _mix(weight[:, :, ky, kx].T, a, 1)
+            product = _mix(weight[:, :, ky, kx].T, a, 1)  # AN-TCONV-01
+            # AN-TCONV-02
             grid[:, ky : ky + 2 * h : 2, kx : kx + 2 * w : 2] += product
             watch.partial(grid)
     return finish(grid[:, 1 : 1 + 2 * h, 1 : 1 + 2 * w], node, lo, hi, watch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from refdec import coverage
 from refdec.integer.golden.bounds import Int64Array, Watch
 from refdec.integer.graph import Node
 from refdec.integer.nodes import IntArray
@@ -14,17 +15,20 @@ def per_channel(values: IntArray) -> Int64Array:
     return values.astype(np.int64)[:, None, None]
 
 
-def clip(values: Int64Array, lo: Int64Array, hi: Int64Array) -> Int64Array:
+def clip(values: Int64Array, node: Node, lo: Int64Array, hi: Int64Array) -> Int64Array:
     """AN-CLIP-01: to ``lo..hi`` of each channel."""
-    return np.minimum(np.maximum(values, per_channel(lo)), per_channel(hi))
+    low, high = per_channel(lo), per_channel(hi)
+    coverage.clips(node.op, values, low, high)
+    return np.minimum(np.maximum(values, low), high)
 
 
 def round_shift(values: Int64Array, shift: IntArray, rounding: str, watch: Watch) -> Int64Array:
     """AN-ROUND-01, 02: divide by ``2^shift`` of each channel, halves up or down to the floor."""
     s = per_channel(shift)
-    if rounding == "half_up":
-        values = np.where(s > 0, values + (np.int64(1) << np.maximum(s - 1, 0)), values)
-        watch.rounded(values)
+    if rounding == "floor":
+        return values >> s  # AN-ROUND-02
+    values = np.where(s > 0, values + (np.int64(1) << np.maximum(s - 1, 0)), values)  # AN-ROUND-01
+    watch.rounded(values)
     return values >> s
 
 
@@ -35,16 +39,16 @@ def finish(
     watch.complete(values)
     leaky = node.attributes.get("leaky")
     if leaky is not None:
-        values = np.where(values < 0, (values * leaky["numerator"]) >> leaky["shift"], values)
+        values = np.where(values < 0, (values * leaky["numerator"]) >> leaky["shift"], values)  # AN-LEAKY-01
     rounded = round_shift(values, node.tensors["shift"], rounding or node.attributes["rounding"], watch)
-    return clip(rounded, lo, hi)
+    return clip(rounded, node, lo, hi)  # AN-FIN-01
 
 
 def add(a: Int64Array, b: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
     """AN-ADD-01: align both, add, shift back."""
     left = a << per_channel(node.tensors["shift_a"])
     right = b << per_channel(node.tensors["shift_b"])
-    watch.partial(left)
+    watch.partial(left)  # AN-PROOF-04
     watch.partial(right)
     return finish(left + right, node, lo, hi, watch)
 

@@ -30,18 +30,18 @@ def layer_norm(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch:
     total = a.sum(axis=0)
     squares = channels * (a * a).sum(axis=0)
     watch.below("C * sum of squares", squares, (1 << 48) - 1)
-    t = squares - total * total + node.attributes["epsilon"]
+    t = squares - total * total + node.attributes["epsilon"]  # AN-NORM-01
     watch.below("C^2 * (variance + epsilon)", t, (1 << 48) - 1)
     j = np.zeros_like(t)
     for _ in range(ROOT_BITS):
         low = t < 1 << (2 * ROOT_BITS - 2)
         t, j = np.where(low, t << 2, t), np.where(low, j + 1, j)
     root = isqrt(t, ROOT_BITS)
-    inverse = (np.int64(1) << INVERSE_BITS) // root
+    inverse = (np.int64(1) << INVERSE_BITS) // root  # AN-NORM-02
     product = ((channels * a - total) << j) * inverse
-    watch.below("normalised product", product, FLOAT64_EXACT - 1)
+    watch.below("normalised product", product, FLOAT64_EXACT - 1)  # AN-PROOF-05
     drop = INVERSE_BITS - FRACTION
-    n = (product + (1 << (drop - 1))) >> drop
+    n = (product + (1 << (drop - 1))) >> drop  # AN-NORM-03
     watch.below("normalised value", n, layer_norm_limit(channels))
-    scaled = n * per_channel(node.tensors["weight"]) + per_channel(node.tensors["bias"])
+    scaled = n * per_channel(node.tensors["weight"]) + per_channel(node.tensors["bias"])  # AN-NORM-04
     return finish(scaled, node, lo, hi, watch, "half_up")
