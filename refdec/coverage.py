@@ -2,8 +2,8 @@
 
 Two kinds of facts tell how far a set of streams reaches. Which *statements* of docs/ a decode follows needs
 no call: a comment that starts with a statement id (``# AR-Z-05``) says that the line of code it stands at
-implements it, and a tracer looks at the lines (``conformance.coverage``). *Finer points*, which a line does not
-show, are reported here: which side of a clip was reached, which states of a table were visited.
+implements it, and a tracer looks at the lines (``conformance.coverage``). *Finer points*, which a line does
+not show, are reported here: which side of a clip was reached, which states of a table were visited.
 
 The golden engine reports, and so does what all engines share; the fast engine does not.
 """
@@ -84,10 +84,10 @@ class _Visited(list[Item]):
     def __init__(self, row: list[Item], group: str, name: str, listener: Listener) -> None:
         super().__init__(row)
         self._known: set[int] = set()
-        self._report = lambda index: listener(group, f"{name}[{index}]")
+        self._listener, self._group, self._name = listener, group, name
 
     def __getitem__(self, index: Any) -> Any:
         if index not in self._known:
             self._known.add(index)
-            self._report(index)
+            self._listener(self._group, f"{self._name}[{index}]")
         return super().__getitem__(index)

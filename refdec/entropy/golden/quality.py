@@ -25,9 +25,8 @@ def half(total: int, rounding: Rounding) -> int:
 def predict(rows: list[list[int]], y: int, x: int, rounding: Rounding) -> int:
     """Prediction from the neighbours that come before in raster order (AR-QMAP-02)."""
     if coverage.is_heard():
-        coverage.point(
-            "quality-map", f"prediction, {'later' if y else 'first'} row, {'later' if x else 'first'} column"
-        )
+        row, column = ("later" if n else "first" for n in (y, x))
+        coverage.point("quality-map", f"prediction in the {row} row, {column} column")
     if y == 0:
         return rows[0][x - 1] if x else 0
     if x == 0:

@@ -89,7 +89,8 @@ def decode_thread(
     bounds: list[int] = coder_tables().bounds.tolist()
     count = state_count(threads)
     read = reader.read
-    states = [read(8) for _ in range(count)]  # AR-TANS-05, AR-TANS-06
+    # AR-TANS-05, AR-TANS-06
+    states = [read(8) for _ in range(count)]
     for (levels, mask), output in zip(calls, outputs, strict=True):
         for group in thread_groups(len(levels), threads, thread):
             if stop is not None and group.start >= stop:
@@ -99,9 +100,9 @@ def decode_thread(
             # chooses, and positions that are not coded count as well.
             for i in group:
                 if mask[i]:
+                    # AR-TANS-09, AR-PDF-01, AR-PDF-02, AR-TAB-01, AR-TAB-02, AR-TAB-03, AR-TAB-04
                     level = levels[i]
                     turn = i % count
-                    # AR-TANS-09, AR-PDF-01, AR-PDF-02, AR-TAB-01, AR-TAB-02, AR-TAB-03, AR-TAB-04
                     symbol, bits, base = rows[level][states[turn]]
                     state = base | read(bits)
                     assert 0 <= state < STATES
@@ -122,10 +123,10 @@ def read_escape(reader: BitReader, bound: int) -> int:
 
     :raises CorruptPayloadError: it does not fit 16 bits, which no encoder can write.
     """
-    short = reader.read(1)
-    code = reader.read(3 if short else 16)  # AR-TANS-10
+    before = reader.position
+    code = reader.read(3) if reader.read(1) else reader.read(16)  # AR-TANS-10
     if coverage.is_heard():
-        coverage.point("escapes", _escape_point(code, short))
+        coverage.point("escapes", _escape_point(code, before - reader.position))
     magnitude = bound + (code >> 1)
     value = -magnitude if code & 1 else magnitude
     if not VALUE_MIN <= value <= VALUE_MAX:  # AR-TANS-12
@@ -139,12 +140,12 @@ def read_escape(reader: BitReader, bound: int) -> int:
     return value
 
 
-def _escape_point(code: int, short: int) -> str:
-    if short:
+def _escape_point(code: int, bits: int) -> str:
+    if bits == 4:
         return f"3 bits, code {code}"
-    return (
-        "16 bits for a code below 8" if code < SHORT_ESCAPE_LIMIT else f"16 bits, {'-' if code & 1 else '+'}"
-    )
+    if code < SHORT_ESCAPE_LIMIT:
+        return "16 bits for a code below 8"
+    return f"16 bits, {'negative' if code & 1 else 'positive'}"
 
 
 def decode_calls(

@@ -53,7 +53,8 @@ def skip_scale_log(
     if quality_map is not None:
         index = require_range(quality_map, -QUALITY_MAX, QUALITY_MAX, "quality_map")
         coverage.values("quality-map", "index", index)
-        addend = addend + parameters()["quality_log"].astype(np.int64)[index + QUALITY_MAX]  # AR-QMAP-05
+        # AR-QMAP-05
+        addend = addend + parameters()["quality_log"].astype(np.int64)[index + QUALITY_MAX]
     # 12 bits for the gain, 12 for the displacement, at most 886 for the map: always inside.
     assert addend.size == 0 or (int(addend.min()) >= ADDEND_MIN and int(addend.max()) <= ADDEND_MAX)
     result = scale + addend  # AR-LOG-01, AR-LOG-03
@@ -94,9 +95,8 @@ def likely_map(scale_log: IntArray) -> Int32:
     padded[:, :height, :width] = scale
     sums = padded.reshape(channels, rows, BLOCK, columns, BLOCK).sum(axis=(2, 4))
     assert sums.size == 0 or int(np.abs(sums).max()) <= 64 << 15
-    means = (sums + 32) >> 6
-    coverage.clips("likely value (AR-RVS-01)", means, 0, LIKELY_MAX)
-    means = np.clip(means, 0, LIKELY_MAX)  # AR-RVS-01
+    coverage.clips("likely value (AR-RVS-01)", sums + 32, 0, (LIKELY_MAX << 6) + 63)
+    means = np.clip((sums + 32) >> 6, 0, LIKELY_MAX)  # AR-RVS-01
     full = means.repeat(BLOCK, axis=1).repeat(BLOCK, axis=2)
     return np.ascontiguousarray(full[:, :height, :width], np.int32)
 
