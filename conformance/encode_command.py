@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -13,23 +12,67 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from conformance.encode_options import SourceWords, choice, parse_tools, read_source, require_rate
 from refdec.command import JsonOption, UsageError, require_writable
 
 if TYPE_CHECKING:
     from conformance.encoder.closed_loop import Coded
     from conformance.encoder.encode import Encoder
-    from conformance.encoder.options import Tiling, Tools
+    from conformance.encoder.options import Tools
     from conformance.encoder.rate import Match
     from refdec.models_io import ModelSet
 
+PANEL_SOURCE = "Source picture"
 PANEL_RATE = "Rate"
 PANEL_TOOLS = "Coding tools"
-COMPONENTS = {"none": (False, False), "y": (True, False), "uv": (False, True), "both": (True, True)}
 
 
 def encode(
-    image: Annotated[Path, typer.Argument(metavar="IMG", help="Picture: PNG, JPEG, PPM, WebP, TIFF, BMP.")],
+    image: Annotated[
+        Path,
+        typer.Argument(metavar="IMG", help="PNG, JPEG, PPM, WebP, TIFF, BMP, planar YUV or NumPy."),
+    ],
     output: Annotated[str, typer.Argument(metavar="OUT", help="Codestream to write; - for stdout.")],
+    source_format: Annotated[
+        str | None,
+        typer.Option(
+            "--source-format",
+            help="yuv444p8, yuv422p10, yuv420p8 ...: of a planar YUV file; a picture is converted to it.",
+            rich_help_panel=PANEL_SOURCE,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", help="WIDTHxHEIGHT of a planar YUV file.", rich_help_panel=PANEL_SOURCE),
+    ] = None,
+    bit_depth: Annotated[
+        int | None,
+        typer.Option(
+            "--bit-depth",
+            help="Code 8 or 10 bits; by default what the file has, 10 where it has more.",
+            rich_help_panel=PANEL_SOURCE,
+        ),
+    ] = None,
+    colour: Annotated[
+        str,
+        typer.Option("--colour", help="Of a NumPy array: rgb or ycbcr.", rich_help_panel=PANEL_SOURCE),
+    ] = "rgb",
+    chroma: Annotated[
+        str | None,
+        typer.Option(
+            "--chroma",
+            help="Code chroma in 444, 422 or 420; the source's own format by default.",
+            rich_help_panel=PANEL_SOURCE,
+        ),
+    ] = None,
+    coded_size: Annotated[
+        str | None,
+        typer.Option(
+            "--coded-size",
+            help="WIDTHxHEIGHT to code, up to 63 more than the picture's; the rest is cut off for display.",
+            rich_help_panel=PANEL_SOURCE,
+        ),
+    ] = None,
     bpp: Annotated[
         float | None,
         typer.Option("--bpp", help="Bits per pixel to meet.", rich_help_panel=PANEL_RATE),
@@ -130,9 +173,6 @@ def encode(
             rich_help_panel=PANEL_TOOLS,
         ),
     ] = "auto",
-    chroma: Annotated[
-        str, typer.Option("--chroma", help="Code 444 or 420.", rich_help_panel=PANEL_TOOLS)
-    ] = "444",
     transforms: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +196,7 @@ def encode(
     ] = "auto",
     reconstruction: Annotated[
         Path | None,
-        typer.Option("--reconstruction", help="Also write what decoders will show: .png, .ppm or .npy."),
+        typer.Option("--reconstruction", help="Also write what decoders will show: .png .ppm .npy .yuv."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Decode the result and compare it with what the encoder expects.")
@@ -164,18 +204,23 @@ def encode(
     as_json: JsonOption = False,
 ) -> None:
     """Code a picture, at a rate (--bpp) or with a model and a displacement (--model, --delta-beta)."""
-    _require_rate(bpp, model, delta_beta, delta_beta_uv)
+    require_rate(bpp, model, delta_beta, delta_beta_uv)
     started = time.perf_counter()
     target = None if output == "-" else require_writable(Path(output), source=str(image))
     if reconstruction is not None:
         require_writable(reconstruction, source=str(image))
-        if reconstruction.suffix not in (".png", ".ppm", ".npy"):
-            raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm or .npy")
-    tools = _tools(
+        if reconstruction.suffix not in (".png", ".ppm", ".npy", ".yuv"):
+            raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm, .npy or .yuv")
+    wanted = SourceWords(source_format, size, bit_depth, colour, chroma, coded_size)
+    tools = parse_tools(
         threads_z, threads_r, threads_q, cube_flags, rvs, grfs, lsbs, num_chs, regions, independent, tiles,
         transforms, dialect, quality_rounding,
     )  # fmt: skip
-    with _encoder(image, chroma, models, engine, threads, device, tools, chroma_offset) as encoder:
+    with _encoder(image, wanted, models, engine, threads, device, tools, chroma_offset) as encoder:
+        if reconstruction is not None:
+            from refdec.picture import require_format
+
+            require_format(reconstruction.suffix[1:], encoder.source.colour, encoder.source.subsampling)
         encoder.quality_map = _quality(quality_map, roi or [], encoder.source.size)
         encoder.log = lambda line: typer.echo(line, err=True)
         coded, match = _code(encoder, bpp, model, delta_beta, delta_beta_uv, tolerance)
@@ -213,97 +258,10 @@ def _code(
         raise UsageError(f"no codestream can say this: {error}") from error
 
 
-def _require_rate(bpp: float | None, model: int | None, delta: int | None, delta_uv: int | None) -> None:
-    if bpp is None and model is None:
-        raise UsageError("say --bpp RATE, or --model M with --delta-beta D")
-    if bpp is not None and (delta is not None or delta_uv is not None):
-        raise UsageError("--bpp finds the displacement; leave --delta-beta and --delta-beta-uv out")
-    if bpp is not None and not 0 < bpp <= 100:
-        raise UsageError(f"--bpp {bpp}: expected a rate above 0")
-    for name, value in (("--delta-beta", delta), ("--delta-beta-uv", delta_uv)):
-        if value is not None and not -1069 <= value <= 702:
-            raise UsageError(f"{name} {value}: expected -1069..702")
-
-
-def _tools(
-    threads_z: int,
-    threads_r: int,
-    threads_q: int,
-    cube_flags: str,
-    rvs: str,
-    grfs: str,
-    lsbs: str,
-    num_chs: str | None,
-    regions: str,
-    independent: bool,
-    tiles: str,
-    transforms: str | None,
-    dialect: str,
-    rounding: str,
-) -> Tools:
-    from conformance.encoder.options import Tools
-    from refdec.codestream import CHANNELS, Dialect
-    from refdec.codestream.profiles import TRANSFORM_NAMES
-    from refdec.entropy import THREAD_COUNTS
-    from refdec.entropy_stage import ROUNDINGS
-
-    for name, value in (("--threads-z", threads_z), ("--threads-r", threads_r), ("--threads-q", threads_q)):
-        if value not in THREAD_COUNTS:
-            raise UsageError(f"{name} {value}: expected 1, 2, 4, 8 or 16")
-    pairs = []
-    for name, text in (("--rvs", rvs), ("--grfs", grfs), ("--lsbs", lsbs)):
-        pairs.append(_choice(name, text, COMPONENTS))
-    channels: tuple[int | None, int | None] = (None, None)
-    if num_chs is not None:
-        found = re.fullmatch(r"(\d+),(\d+)", num_chs)
-        if found is None or any(int(n) > c for n, c in zip(found.groups(), CHANNELS, strict=True)):
-            raise UsageError(f"--num-chs {num_chs}: expected luma,chroma with at most {CHANNELS}")
-        channels = (int(found[1]), int(found[2]))
-    grid = re.fullmatch(r"(\d+)x(\d+)", regions)
-    if grid is None or not 0 < int(grid[1]) <= 128 or not 0 < int(grid[2]) <= 128:
-        raise UsageError(f"--regions {regions}: expected ROWSxCOLUMNS, e.g. 2x3")
-    points = tuple(transforms.lower().split(",")) if transforms else ()
-    if len(set(points)) < len(points) or not {p.upper() for p in points} <= set(TRANSFORM_NAMES):
-        raise UsageError(f"--transforms {transforms}: expected a list of sop, bop, hop")
-    return Tools(
-        threads_z,
-        threads_r,
-        threads_q,
-        _choice("--cube-flags", cube_flags, {"auto": True, "off": False}),
-        *pairs,
-        num_chs=channels,
-        regions=(int(grid[1]), int(grid[2])),
-        independent=independent,
-        tiling=_tiling(tiles),
-        transforms=points,
-        quality_rounding=_choice("--quality-rounding", rounding, {r: r for r in ROUNDINGS}),
-        dialect=_choice("--dialect", dialect, {d.value: d for d in Dialect}),
-    )
-
-
-def _tiling(text: str) -> Tiling:
-    if text == "auto":
-        return "auto"
-    if text == "off":
-        return "off"
-    found = re.fullmatch(r"(\d+),(\d+)", text)
-    if found is None or int(found[1]) % 16 or int(found[2]) % 16 or not 0 < int(found[1]) <= 4080:
-        raise UsageError(f"--tiles {text}: expected auto, off, or SIZE,OVERLAP in multiples of 16")
-    if int(found[2]) >= min(int(found[1]), 512):
-        raise UsageError(f"--tiles {text}: the overlap must be below the size and at most 496")
-    return int(found[1]), int(found[2])
-
-
-def _choice(name: str, text: str, values: dict[str, Any]) -> Any:
-    if text not in values:
-        raise UsageError(f"{name} {text}: expected {' or '.join(values)}")
-    return values[text]
-
-
 @contextmanager
 def _encoder(
     image: Path,
-    chroma: str,
+    wanted: SourceWords,
     models: Path | None,
     engine: str,
     threads: int,
@@ -318,11 +276,10 @@ def _encoder(
     from conformance.encoder.analysis import choose_device
     from conformance.encoder.encode import Encoder
     from conformance.encoder.machine import ENGINES, machine
-    from conformance.encoder.source import CHROMA_FORMATS, load_rgb, make_source
 
-    _choice("--engine", engine, dict.fromkeys(ENGINES))
-    where = choose_device(_choice("--device", device, {d: d for d in ("auto", "cpu", "cuda")}))
-    source = make_source(load_rgb(image), _choice("--chroma", chroma, {f: f for f in CHROMA_FORMATS}))
+    choice("--engine", engine, dict.fromkeys(ENGINES))
+    where = choose_device(choice("--device", device, {d: d for d in ("auto", "cpu", "cuda")}))
+    source = read_source(image, wanted)
     with machine(_models(models), engine, threads) as computing:
         yield Encoder(source, computing, tools, device=where, chroma_offset=chroma_offset)
 

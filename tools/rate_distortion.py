@@ -23,7 +23,8 @@ import numpy.typing as npt
 from conformance.encoder.closed_loop import Coded
 from conformance.encoder.encode import Encoder, reconstruct
 from conformance.encoder.machine import Machine
-from conformance.encoder.source import load_rgb, make_source
+from conformance.encoder.picture_files import load_rgb
+from conformance.encoder.source import make_source
 from conformance.training.evaluate import Codecs, bd_rate, float_codec, psnr, with_pillow
 from conformance.training.pictures import find
 from refdec.models_io import MODEL_IDS, bundled_models, open_models

@@ -9,7 +9,7 @@ from typing import Literal
 from conformance.encoder.source import Source
 from refdec.codestream import CHANNELS, Dialect, PictureHeader, ToolHeader
 from refdec.codestream.geometry import ceil_div
-from refdec.codestream.headers import component_header, thread_fields
+from refdec.codestream.headers import BIT_DEPTHS, component_header, thread_fields
 from refdec.codestream.profiles import (
     LEVEL_AREAS,
     LEVEL_MODELS,
@@ -92,7 +92,6 @@ def picture_header(source: Source, model_id: int, tools: Tools, models: ModelSet
     multi_z, log2_z = thread_fields(tools.threads_z)
     split = tools.regions != (1, 1)
     overlap = split and not tools.independent
-    coded = int(source.chroma == "420")
     return PictureHeader(
         decoder_profile_id=next(
             p for p, allowed in sorted(PROFILE_TRANSFORMS.items()) if listed[0] in allowed
@@ -107,8 +106,12 @@ def picture_header(source: Source, model_id: int, tools: Tools, models: ModelSet
         model_id=model_id,
         components=(components[0], components[1]),
         dialect=tools.dialect,
-        c_ver_minus1=coded,
-        c_hor_minus1=coded,
+        bit_depth_idc=BIT_DEPTHS.index(source.bit_depth),
+        s_ver_minus1=source.subsampling[0] - 1,
+        s_hor_minus1=source.subsampling[1] - 1,
+        c_ver_minus1=source.coded[0] - 1,
+        c_hor_minus1=source.coded[1] - 1,
+        colour_transform_idx=int(source.colour == "RGB"),
         multi_threading_z=multi_z,
         log2_num_threads_z_minus1=log2_z,
         region_partitioning_flag=int(split),

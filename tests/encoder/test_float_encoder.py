@@ -245,7 +245,8 @@ def test_small_pictures_are_repeated_at_the_edges() -> None:
     rgb = picture(5, 80)
     source = make_source(rgb)
     assert source.size == (64, 80) and source.shown == (5, 80) and source.pixels == 400
-    assert (source.rgb[5:] == rgb[4]).all()
+    for k, plane in enumerate(source.planes):
+        assert (plane[5:] == rgb[4, :, k]).all()
 
 
 def test_missing_or_wrong_weights_are_named(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from conformance.cli import app
+from conformance.encoder.picture_files import load_rgb
 from conformance.encoder.quality import (
     QualityMapError,
     interest_map,
     load_map,
     parse_interest,
 )
-from conformance.encoder.source import PictureFileError, load_rgb
+from conformance.encoder.source import PictureFileError
 from refdec.codestream import Dialect, parse
 from refdec.decoder import decode, decode_entropy
 from refdec.models_io import ModelSet
@@ -104,9 +105,10 @@ def test_rate(
         (("--model", "1", "--roi", "1,2,3:4"), "x,y,w,h:q"),
         (("--model", "1", "--roi", "500,2,3,9:4"), "outside of the picture"),
         (("--model", "1", "--engine", "fast"), "jit or golden or twin"),
-        (("--model", "1", "--chroma", "422"), "444 or 420"),
+        (("--model", "1", "--chroma", "411"), "444 or 422 or 420"),
         (("--model", "1", "--quality-map", "absent.npy"), "cannot read"),
-        (("--model", "1", "--reconstruction", "a.yuv"), "expected .png"),
+        (("--model", "1", "--reconstruction", "a.tif"), "expected .png"),
+        (("--model", "1", "--reconstruction", "a.yuv"), "choose png, ppm or npy"),
     ],
 )
 def test_wrong_arguments(
