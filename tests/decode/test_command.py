@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from refdec import models_io
 from refdec.cli import app
 from refdec.command import run
 from refdec.decoder import decode
+from refdec.filters import stage as filter_stage
 from refdec.models_io import ModelSet
 from refdec.trace import read_trace
 from tests.decode.conftest import Changed
@@ -204,16 +206,37 @@ def test_post_filters(
 ) -> None:
     stream = write(changed("plain-64x64", tools={"LEF_enabled_flag": 1}))
     options = (tmp_path / "out.png", "--models", models_folder)
-    assert refdec("decode", stream, *options) == 4
-    assert "LEF" in message(capsys) and not (tmp_path / "out.png").exists()
+    assert refdec("decode", stream, *options) == 0
+    assert "warning" not in capsys.readouterr().err
+    filtered = (tmp_path / "out.png").read_bytes()
     assert refdec("decode", stream, *options, "--ignore-post-filters") == 0
     assert "warning: decoding without the stream's post-filters: LEF" in message(capsys)
-    assert (tmp_path / "out.png").is_file()
+    assert (tmp_path / "out.png").read_bytes() != filtered
 
 
-def test_trace_of_a_stream_with_a_post_filter_ends_at_the_latent(
-    models_folder: Path, changed: Changed, write: Callable[[bytes], str], tmp_path: Path, capsys: Any
+def test_trace_of_a_stream_with_a_post_filter(
+    models_folder: Path, changed: Changed, write: Callable[[bytes], str], tmp_path: Path
 ) -> None:
+    stream = write(changed("plain-64x64", tools={"LEF_enabled_flag": 1}))
+    output = tmp_path / "t.jsonl"
+    options = (stream, "--models", models_folder, "-o", output)
+    assert refdec("trace", *options) == 0
+    shown = [f"filter.{point}.{plane}" for point in ("input", "lef") for plane in "YUV"]
+    assert entries(output)[-9:] == [*shown, "picture.R", "picture.G", "picture.B"]
+    assert refdec("trace", *options, "--ignore-post-filters") == 0
+    assert entries(output)[-6:] == ["plane.Y", "plane.U", "plane.V", "picture.R", "picture.G", "picture.B"]
+
+
+def test_trace_ends_at_the_latent_where_a_post_filter_is_missing(
+    models_folder: Path,
+    changed: Changed,
+    write: Callable[[bytes], str],
+    tmp_path: Path,
+    capsys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    none = tuple(replace(item, apply=None) for item in filter_stage.FILTERS)
+    monkeypatch.setattr(filter_stage, "FILTERS", none)
     stream = write(changed("plain-64x64", tools={"LEF_enabled_flag": 1}))
     output = tmp_path / "t.jsonl"
     options = (stream, "--models", models_folder, "-o", output)

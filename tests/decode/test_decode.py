@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -221,31 +220,6 @@ def test_tiles_are_decoded_alone(
     assert (sums(picture) == sums(run(suite, models, name))) == (
         tiling[1] > 0 and name == "regions-dependent"
     )
-
-
-FILTERS = [
-    ({"LEF_enabled_flag": 1}, "LEF"),
-    ({"icci_enable_flag": 1}, "eICCI"),
-]
-
-
-@pytest.mark.parametrize("tools, name", FILTERS)
-def test_post_filters_are_refused_or_left_out(
-    suite: Suite, models: ModelSet, changed: Changed, tools: dict[str, Any], name: str
-) -> None:
-    if name == "eICCI":
-        from refdec.codestream.headers import Icci, IcciTile
-
-        tools = {**tools, "icci": Icci((IcciTile((0, 0, 0)),))}
-    data = changed("plain-64x64", tools=tools)
-    with pytest.raises(UnsupportedFeatureError, match=name) as caught:
-        decode(data, models)
-    assert caught.value.exit_code == 4 and caught.value.element == "TON"
-    with pytest.warns(UserWarning, match=name):
-        found = decode(data, models, ignore_post_filters=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert sums(found) == sums(run(suite, models, "plain-64x64", ignore_post_filters=True))
 
 
 def test_subsampled_rgb_is_refused(models: ModelSet, changed: Changed) -> None:

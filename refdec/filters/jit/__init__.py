@@ -1,0 +1,1 @@
+"""Post-filters as compiled integer kernels."""
