@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.coverage_command import coverage
 from conformance.encode_command import encode
 from refdec import __version__
 from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
@@ -38,6 +39,7 @@ def _root(
 
 
 app.command()(encode)
+app.command()(coverage)
 
 
 @app.command("import")

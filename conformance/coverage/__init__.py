@@ -1,0 +1,1 @@
+"""What a suite of streams exercises: statements of docs/, table entries, clips, header branches, refusals."""

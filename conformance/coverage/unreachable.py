@@ -1,0 +1,24 @@
+"""What no stream can exercise, and why: group, pattern of the points, reason. A report shows them apart."""
+
+from __future__ import annotations
+
+_MODEL = "binds model files and their loader, not codestreams; "
+_WRITER = "binds writers: no decoder can tell"
+
+UNREACHABLE: tuple[tuple[str, str, str], ...] = (
+    ("statements", "CS-WRT-0[123]", f"{_WRITER} (tests/codestream/test_round_trips.py)"),
+    ("statements", "AN-FILE-0[12]", f"{_MODEL}tests/integer/test_model_file.py"),
+    ("statements", "AN-FMT-06", f"{_MODEL}documents a graph, no operation reads it"),
+    ("statements", "AN-LUT-02", f"{_MODEL}says how our compiler makes tables (tests/quantize)"),
+    ("statements", "AN-HSD-03", f"{_MODEL}tests/integer/test_proof.py"),
+    ("statements", "AN-PROOF-06", f"{_MODEL}tests/integer/test_proof.py"),
+    ("statements", "AR-GEN-01", "says how tables are made; every entry of them is digest-checked"),
+    ("statements", "AR-DEQ-04", "a measurement, not a rule (tools/measure_dequantisation.py)"),
+    ("statements", "AR-PIC-02", "planes at 8 bits for tools; a decoder's samples are those of AR-PIC-08"),
+    ("saturation", "abs low", "a magnitude is not negative, and no graph in use clips it above 0"),
+    (
+        "saturation",
+        r"scaled latent \(AR-LSBS-02\) (low|high)",
+        "both operands are latents of 16 bits, far below the saturation of 32",
+    ),
+)

@@ -1,0 +1,67 @@
+"""``refconf coverage``: what a suite exercises, and what it does not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from refdec.command import MISMATCH, UsageError, require_writable
+
+
+def coverage(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="Folder of a suite.")],
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Folder of the model set; the suite's own by default.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write everything as JSON; -: to standard output.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML page.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the statement ids into the suite's own records.")
+    ] = False,
+) -> None:
+    """Which statements, table entries, clips, header branches and refusals a suite exercises.
+
+    Exit code 1 if a stream does not end as its group says.
+    """
+    from conformance.coverage import report
+    from conformance.coverage.suite import cover
+    from conformance.suite.records import is_picture_suite
+    from conformance.verify.html_report import require_jinja
+    from conformance.verify.run import default_jobs
+
+    to_stdout = json_file == Path("-")
+    for path in (None if to_stdout else json_file, html):
+        if path is not None:
+            require_writable(path)
+    if html is not None:
+        require_jinja()
+    if write and not is_picture_suite(suite):
+        raise UsageError(f"--write: {suite} has no {report.INDEX}")
+    watched = sys.stderr.isatty()
+    found = cover(
+        suite,
+        models,
+        default_jobs() if jobs is None else jobs,
+        frozenset(only) if only else None,
+        lambda line: typer.echo(line, err=True) if watched else None,
+    )
+    if json_file is not None and not to_stdout:
+        json_file.write_text(report.json_text(found) + "\n", encoding="utf-8")
+    if html is not None:
+        report.write_html(html, found)
+    if write:
+        report.write_statements(suite, found)
+    typer.echo(report.json_text(found) if to_stdout else report.as_text(found))
+    if any(stream.problem for stream in found.streams):
+        raise typer.Exit(MISMATCH)
