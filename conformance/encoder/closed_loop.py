@@ -7,7 +7,7 @@ tensors is therefore what every decoder gets, and the trace of one equals the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from conformance.encoder import decisions
 from conformance.encoder.analysis import Float32, Int8, Latents
+from conformance.encoder.forced import NOTHING, Forced
+from conformance.encoder.forced_elements import ForceError
 from conformance.encoder.machine import Machine
 from conformance.encoder.payloads import (
     Int32,
@@ -25,7 +27,7 @@ from conformance.encoder.payloads import (
     with_gain_flags,
 )
 from conformance.encoder.quantise import Steps, quantise
-from refdec.codestream import PictureHeader, ToolHeader, assemble
+from refdec.codestream import PictureHeader, RenderingInformation, ToolHeader, assemble
 from refdec.codestream.geometry import (
     HYPER_DEPTH,
     LATENT_DEPTH,
@@ -37,6 +39,7 @@ from refdec.codestream.geometry import (
     psi_size,
     region_rectangles,
 )
+from refdec.codestream.headers import DEFAULT_TOOLS
 from refdec.models_io import COMPONENT_NAMES
 from refdec.networks import (
     PHASE_POSITIONS,
@@ -51,6 +54,7 @@ from refdec.networks.latent import arithmetic
 from refdec.scales import Scales, hyper_scale, scales_of
 
 Int16 = npt.NDArray[np.int16]
+NO_RENDERING = RenderingInformation()
 Tensor = npt.NDArray[np.generic]
 
 
@@ -150,27 +154,46 @@ def code(
     quality: tuple[Int8, bytes] | None = None,
     choose_cubes: bool = True,
     choose_gains: tuple[bool, bool] = (False, False),
+    rendering: RenderingInformation | None = NO_RENDERING,
+    user_data: Sequence[bytes] = (),
+    forced: Forced = NOTHING,
 ) -> Coded:
     """Code a prepared picture under a header.
 
     :param picture: header of ``prepared`` at the wanted rate, with the quality map announced if there is one.
     :param quality: quality map int8 ``[lh, lw]`` and its payload.
+    :param forced: what is not up to the encoder. Elements of ``picture`` that are set before anything is
+        coded are set in it already (:meth:`Forced.picture`, stage ``base``).
     :raises HeaderValueError: the header cannot be written.
+    :raises ForceError: what is forced has no place, or cannot be.
     """
     quality_map, quality_payload = quality or (None, None)
+    used: set[str] = set()
+    tools, rendering = forced.tools(tools, picture, used), forced.rendering(rendering, used)
+    if "TON" in forced.leave_out and tools != DEFAULT_TOOLS:
+        raise ForceError("TON cannot be left out: it turns a tool on")
+    left_out = forced.left_out(picture)
     beliefs, payloads = [], []
     for c in (0, 1):
-        loop = _Loop(prepared, c, machine, quality_map)
+        loop = _Loop(prepared, c, machine, quality_map, forced, left_out[c], used)
         picture, belief = loop.run(picture, choose_cubes, choose_gains[c])
         beliefs.append(belief)
-        payloads.append(region_payloads(picture, c, belief.scales, belief.residual, machine.entropy))
+        payloads.append(
+            region_payloads(picture, c, belief.scales, belief.residual, machine.entropy, left_out[c])
+        )
+    forced.require_used(used, late=True)
     data = assemble(
         picture,
         z=prepared.z_payload,
         residuals=(payloads[0], payloads[1]),
         quality=quality_payload,
         tools=tools,
+        rendering=rendering,
+        user_data=user_data,
+        strict=not forced,
     )
+    if forced:
+        data = forced.finish(data, picture, forced.mislabelled(picture, tools, rendering))
     return Coded(data, picture, tools, prepared, quality_map, (beliefs[0], beliefs[1]))
 
 
@@ -192,12 +215,18 @@ def latents_of(coded: Coded, machine: Machine) -> tuple[Int16, Int16]:
 
 @dataclass
 class _Loop:
-    """One component of one picture, phase by phase."""
+    """One component of one picture, phase by phase.
+
+    :param left_out: regions without a substream. :param used: gains the names of forced elements.
+    """
 
     prepared: Prepared
     c: int
     machine: Machine
     quality_map: Int8 | None
+    forced: Forced = NOTHING
+    left_out: frozenset[int] = frozenset()
+    used: set[str] = field(default_factory=set)
     means: list[Int16] = field(default_factory=list)
 
     def run(
@@ -213,15 +242,21 @@ class _Loop:
             num_chs = picture.components[c].num_chs
             flags = decisions.grfs_flags(scales.log_skip, c, picture.model_id, num_chs)
             picture = with_gain_flags(picture, c, flags)
+        chosen, picture = picture, self.forced.picture(picture, f"gains.{c}", self.used)
+        if choose_gains or chosen != picture:
             scales = scales_of(picture, c, model, self.prepared.raw[c], self.quality_map, engine)
         residual, cubes, y_hat = self._code(picture, scales, choose_cubes)
         if cubes is not None and not cubes.all():
             picture = with_cube_flags(picture, c, cubes)
             scales = replace(scales, mask=engine.skip_mask(scales.log_skip, cubes))
-            if picture.independent_regions:
-                # a cube may lie in two regions, and the first one was coded before the second one spoke
-                self.means.clear()
-                residual, _, y_hat = self._code(picture, scales, False)
+        chosen, picture = picture, self.forced.picture(picture, f"cubes.{c}", self.used)
+        if chosen != picture:
+            mask = engine.skip_mask(scales.log_skip, picture.components[c].cube_flags)
+            scales = replace(scales, mask=mask)
+        # a cube may lie in two regions, and the first one was coded before the second one spoke
+        if chosen != picture or (cubes is not None and not cubes.all() and picture.independent_regions):
+            self.means.clear()
+            residual, _, y_hat = self._code(picture, scales, False)
         dequantised = self._dequantise(picture, scales, residual, ())
         if picture.num_regions > 1 and not picture.independent_regions:
             y_hat = self._merged(picture, dequantised)
@@ -238,6 +273,7 @@ class _Loop:
         """
         c, latent = self.c, self.machine.models.latent(picture.model_id, self.c)
         size = latent_size(picture.height, picture.width)
+        symbols = _ForcedSymbols(self.forced, c, self.machine.entropy.levels(scales.log), size)
         residual = np.zeros((latent.channels, *size), np.int32)
         cubes = np.ones(cube_shape(picture.height, picture.width), np.uint8) if choose_cubes else None
         entropy_model = self.machine.models.entropy(picture.model_id, c)
@@ -246,9 +282,9 @@ class _Loop:
         to_latent = arithmetic(self.machine.engine).residual_to_latent
 
         y_hat = np.empty((latent.channels, *size), np.int16)
-        for rect, psi in self._parts(picture, latent):
+        for region, (rect, psi) in enumerate(self._parts(picture, latent)):
 
-            def step(phase: int, mean: Int16, rect: Rect = rect) -> Int16:
+            def step(phase: int, mean: Int16, rect: Rect = rect, region: int = region) -> Int16:
                 if c == 0:
                     self.means.append(mean)
                 row, column = PHASE_POSITIONS[phase]
@@ -267,6 +303,7 @@ class _Loop:
                     phase,
                     at,
                     cubes,
+                    None if region in self.left_out else symbols,
                 )
                 residual[(slice(None), *at)] = values
                 dequantised = self._dequantise(picture, scales, values, at)
@@ -277,6 +314,7 @@ class _Loop:
             y_hat[(slice(None), *rect.slices())] = run_phases(
                 latent, psi, (rect.h, rect.w), step, engine=self.machine.engine, threads=self.machine.threads
             )
+        symbols.require_met()
         return residual, cubes, y_hat
 
     def _symbols(
@@ -288,8 +326,12 @@ class _Loop:
         phase: int,
         at: tuple[slice, slice],
         cubes: npt.NDArray[np.uint8] | None,
+        forced: _ForcedSymbols | None,
     ) -> Int32:
-        """Symbols of one phase of one part; with ``cubes``, its flags are decided and kept there."""
+        """Symbols of one phase of one part; with ``cubes``, its flags are decided and kept there.
+
+        :param forced: ``None`` for a part that has no substream, and so no symbols.
+        """
         num_chs = picture.components[self.c].num_chs
         coded = mask.copy()
         if cubes is not None:
@@ -306,7 +348,11 @@ class _Loop:
             first = (at[0].start // 2, at[1].start // 2)
             coded |= spread[first[0] : first[0] + coded.shape[1], first[1] : first[1] + coded.shape[2]]
         coded[num_chs:] = False
-        return quantise(difference, steps, coded)
+        if forced is None:
+            return np.zeros(difference.shape, np.int32)
+        symbols = quantise(difference, steps, coded)
+        forced.set(symbols, coded, at)
+        return symbols
 
     def _dequantise(
         self, picture: PictureHeader, scales: Scales, symbols: Int32, at: tuple[slice, ...]
@@ -352,6 +398,31 @@ class _Loop:
 
     def _y(self, at: tuple[slice, ...]) -> Float32:
         return self.prepared.latents.y[self.c][at]
+
+
+@dataclass
+class _ForcedSymbols:
+    """The rules for symbols of one component, and how many symbols each of them has set."""
+
+    forced: Forced
+    c: int
+    levels: npt.NDArray[np.uint8]
+    size: tuple[int, int]
+    met: dict[int, int] = field(default_factory=dict)
+
+    def set(self, symbols: Int32, coded: npt.NDArray[np.bool_], at: tuple[slice, slice]) -> None:
+        for number, rule in enumerate(self.forced.symbols):
+            if rule.component == self.c:
+                levels = self.levels[(slice(None), *at)]
+                met = rule.apply(symbols, coded, at, self.size, levels)
+                self.met[number] = self.met.get(number, 0) + met
+
+    def require_met(self) -> None:
+        for number, met in self.met.items():
+            if not met:
+                raise ForceError(
+                    f"{self.forced.symbols[number]}: no such position is coded (cube flags of 0 code all)"
+                )
 
 
 def mean_fraction(latent: LatentModel) -> tuple[Int32, ...]:

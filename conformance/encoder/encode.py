@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.encoder.analysis import FloatEncoder, has_weights, load_float_encoder
 from conformance.encoder.closed_loop import Coded, Prepared, code, latents_of, prepare
+from conformance.encoder.forced_elements import ForceError
 from conformance.encoder.machine import Machine
 from conformance.encoder.options import (
     DEFAULT_TOOLS,
@@ -25,6 +26,8 @@ from conformance.encoder.payloads import encode_quality_map
 from conformance.encoder.rate import TOLERANCE, Match, match_rate
 from conformance.encoder.source import Source
 from conformance.encoder.stream import with_quality_map
+from refdec.codestream import PictureHeader
+from refdec.codestream.assemble import write_picture_header, write_rendering, write_tool_header
 from refdec.decoder import decode
 from refdec.entropy import Rounding
 from refdec.errors import ModelError
@@ -74,15 +77,41 @@ class Encoder:
         :raises ModelError: the encoder's weights or a decoder model are missing.
         """
         if model_id not in self._prepared:
+            header = self.header(model_id, 0, 0)
             networks = self._networks.get(model_id) or load_float_encoder(
                 self.machine.models, model_id, self.device
             )
-            header = picture_header(self.source, model_id, self.tools, self.machine.models)
             start = time.perf_counter()
             latents = networks.analyse(self.source)
+            latents = replace(latents, z_hat=self.tools.forced.z(latents.z_hat))
             self._prepared[model_id] = prepare(header, latents, self.machine)
             self.seconds[model_id] = time.perf_counter() - start
         return self._prepared[model_id]
+
+    def header(self, model_id: int, luma: int, chroma: int) -> PictureHeader:
+        """The picture header before anything is coded.
+
+        :raises HeaderValueError: no codestream can say this.
+        :raises ForceError: a decision that cannot be forced.
+        :raises ModelError: the model set lacks an operating point.
+        """
+        tools, used = self.tools, set[str]()
+        picture = picture_header(self.source, model_id, tools, self.machine.models)
+        picture = with_displacement(picture, luma, chroma)
+        if self.quality_map is not None:
+            rounding, threads = tools.quality_rounding, tools.threads_q
+            picture = with_quality_map(picture, self.quality_map, self.machine.entropy, rounding, threads)
+        picture = tools.forced.picture(picture, "base", used)
+        header = tools.forced.tools(tools.tool_header(), picture, used)
+        rendering = tools.forced.rendering(tools.rendering, used)
+        tools.forced.require_used(used, late=False)
+        if bool(picture.gain_3D_enable_flag) != (self.quality_map is not None):
+            raise ForceError("gain_3D_enable_flag goes with a quality map: give one, or leave it out")
+        write_picture_header(picture, strict=not tools.forced)
+        write_tool_header(header, picture, strict=not tools.forced)
+        if rendering is not None:
+            write_rendering(rendering)
+        return picture
 
     def code(self, model_id: int, delta: int, delta_uv: int | None = None) -> Coded:
         """The codestream of one model and displacement; chroma follows luma unless it has its own.
@@ -96,12 +125,11 @@ class Encoder:
                 raise ValueError(f"displacement {value} outside {DELTA_MIN}..{DELTA_MAX}")
         prepared, engine, tools = self.prepared(model_id), self.machine.entropy, self.tools
         start = time.perf_counter()
-        picture = with_displacement(prepared.picture, delta, chroma)
+        picture = self.header(model_id, delta, chroma)
         quality = None
         if self.quality_map is not None:
-            rounding = tools.quality_rounding
-            picture = with_quality_map(picture, self.quality_map, engine, rounding, tools.threads_q)
-            quality = (self.quality_map, encode_quality_map(picture, self.quality_map, engine, rounding))
+            payload = encode_quality_map(picture, self.quality_map, engine, tools.quality_rounding)
+            quality = (self.quality_map, payload)
         coded = code(
             prepared,
             picture,
@@ -110,6 +138,9 @@ class Encoder:
             quality=quality,
             choose_cubes=tools.cube_flags,
             choose_gains=tools.grfs,
+            rendering=tools.rendering,
+            user_data=tools.user_data,
+            forced=tools.forced,
         )
         seconds = time.perf_counter() - start
         self.trials.append(Trial(model_id, delta, len(coded.data), seconds))

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from conformance.encoder.forced import NOTHING, Forced
 from conformance.encoder.source import Source
-from refdec.codestream import CHANNELS, Dialect, PictureHeader, ToolHeader
+from refdec.codestream import CHANNELS, Dialect, PictureHeader, RenderingInformation, ToolHeader
 from refdec.codestream.geometry import ceil_div
 from refdec.codestream.headers import BIT_DEPTHS, component_header, thread_fields
 from refdec.codestream.profiles import (
@@ -28,6 +29,7 @@ TILE, OVERLAP = 1024, 64
 INDEPENDENT_OVERLAP = 128
 HYPER_OVERLAP, MCM_OVERLAP = 2, 8
 """Overlaps of dependent regions as the reference encoder codes them."""
+NO_RENDERING = RenderingInformation()
 Pair = tuple[bool, bool]
 Tiling = Literal["auto", "off"] | tuple[int, int]
 
@@ -36,18 +38,24 @@ Tiling = Literal["auto", "off"] | tuple[int, int]
 class Tools:
     """The coding tools, luma first in pairs.
 
-    :param threads_z: threads of the hyper-latent's payload; ``threads_r`` of each residual payload,
-        ``threads_q`` of the quality map's.
+    :param threads_z: threads of the hyper-latent's payload; ``threads_r`` of each residual payload, of luma's
+        and chroma's apart where it is a pair; ``threads_q`` of the quality map's.
     :param cube_flags: decide cube flags as the reference encoder does; without, sigma alone decides.
     :param rvs: residual variance scaling; ``grfs``: channel-wise gain; ``lsbs``: latent scaling.
     :param num_chs: latent channels to code, ``None`` for all.
     :param regions: rows and columns of regions. :param independent: code every region on its own.
+    :param region_overlap: of dependent regions, as coded: half of that of hyper-latents, a quarter of that of
+        the context model.
     :param tiling: synthesis tile size and overlap in luma samples; ``auto`` as the reference encoder.
     :param transforms: operating points to list, the default first; ``()`` for all that the models have.
+    :param profile: decoder profile 0..2, ``None`` for the lowest that permits the default operating point.
+    :param level: level_idc, ``None`` for the lowest that permits size and model.
+    :param rendering: rendering information; ``None`` leaves it out. :param user_data: UDI segments.
+    :param forced: decisions that are not up to the encoder.
     """
 
     threads_z: int = 1
-    threads_r: int = 1
+    threads_r: int | tuple[int, int] = 1
     threads_q: int = 1
     cube_flags: bool = True
     rvs: Pair = (False, False)
@@ -56,10 +64,16 @@ class Tools:
     num_chs: tuple[int | None, int | None] = (None, None)
     regions: tuple[int, int] = (1, 1)
     independent: bool = False
+    region_overlap: tuple[int, int] = (HYPER_OVERLAP, MCM_OVERLAP)
     tiling: Tiling = "auto"
     transforms: tuple[str, ...] = ()
     quality_rounding: Rounding = "floor"
     dialect: Dialect = Dialect.T840
+    profile: int | None = None
+    level: int | None = None
+    rendering: RenderingInformation | None = NO_RENDERING
+    user_data: tuple[bytes, ...] = ()
+    forced: Forced = NOTHING
 
     def tool_header(self) -> ToolHeader:
         """TON."""
@@ -83,7 +97,7 @@ def picture_header(source: Source, model_id: int, tools: Tools, models: ModelSet
             height,
             width,
             num_chs=CHANNELS[c] if tools.num_chs[c] is None else tools.num_chs[c],
-            threads=tools.threads_r,
+            threads=tools.threads_r if isinstance(tools.threads_r, int) else tools.threads_r[c],
             rvs=tools.rvs[c],
             tiling=tiling,
         )
@@ -93,12 +107,10 @@ def picture_header(source: Source, model_id: int, tools: Tools, models: ModelSet
     split = tools.regions != (1, 1)
     overlap = split and not tools.independent
     return PictureHeader(
-        decoder_profile_id=next(
-            p for p, allowed in sorted(PROFILE_TRANSFORMS.items()) if listed[0] in allowed
-        ),
+        decoder_profile_id=_profile(listed[0]) if tools.profile is None else tools.profile,
         num_synthesis_transforms_minus1=len(listed) - 1,
         synthesis_transform_id=listed,
-        level_idc=level(height * width, model_id, tools.dialect),
+        level_idc=level(height * width, model_id, tools.dialect) if tools.level is None else tools.level,
         img_width_minus64=width - 64,
         img_height_minus64=height - 64,
         diff_display_img_width=width - source.shown[1],
@@ -118,8 +130,8 @@ def picture_header(source: Source, model_id: int, tools: Tools, models: ModelSet
         num_ver_splits_minus1=tools.regions[0] - 1,
         num_hor_splits_minus1=tools.regions[1] - 1,
         region_residual_in_its_own_substream_flag=int(split and tools.independent),
-        hyper_decoder_overlap_in_latent_samples=HYPER_OVERLAP if overlap else 0,
-        mcm_overlap_in_latent_samples=MCM_OVERLAP if overlap else 0,
+        hyper_decoder_overlap_in_latent_samples=tools.region_overlap[0] if overlap else 0,
+        mcm_overlap_in_latent_samples=tools.region_overlap[1] if overlap else 0,
     )
 
 
@@ -130,6 +142,10 @@ def with_displacement(picture: PictureHeader, luma: int, chroma: int) -> Picture
         beta_displacement_log_plus_2048=(luma + 2048, chroma + 2048),
         independent_beta_uv=int(luma != chroma),
     )
+
+
+def _profile(transform: int) -> int:
+    return next(p for p, allowed in sorted(PROFILE_TRANSFORMS.items()) if transform in allowed)
 
 
 def level(area: int, model_id: int, dialect: Dialect) -> int:

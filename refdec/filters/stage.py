@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from refdec.codestream import PictureHeader, ToolHeader
-from refdec.filters import lef
+from refdec.filters import efe_linear, efe_nonlinear, lef
 from refdec.filters.planes import FilterContext, FilterPlanes, Planes
 from refdec.models_io import ModelSet
 from refdec.settings import Observer, Settings
@@ -34,9 +34,21 @@ class Filter:
 
 
 FILTERS: tuple[Filter, ...] = (
-    Filter("EFE linear", "efe_linear", lambda tools: bool(tools.EFE_linear_filter_enabled_flag)),
+    Filter(
+        "EFE linear",
+        "efe_linear",
+        lambda tools: bool(tools.EFE_linear_filter_enabled_flag),
+        efe_linear.apply,
+        efe_linear.memory,
+    ),
     Filter("eICCI", "eicci", lambda tools: bool(tools.icci_enable_flag)),
-    Filter("EFE non-linear", "efe_nonlinear", lambda tools: bool(tools.EFE_nonlinear_filter_enabled_flag)),
+    Filter(
+        "EFE non-linear",
+        "efe_nonlinear",
+        lambda tools: bool(tools.EFE_nonlinear_filter_enabled_flag),
+        efe_nonlinear.apply,
+        efe_nonlinear.memory,
+    ),
     Filter("LEF", "lef", lambda tools: bool(tools.LEF_enabled_flag), lef.apply, lef.memory),
 )
 
