@@ -6,6 +6,7 @@ from refdec.codestream import PictureHeader, ToolHeader
 from refdec.filters.efe_parameters import arithmetic, linear_filter, wants_alternative
 from refdec.filters.planes import FilterContext, FilterPlanes, Int32
 from refdec.models_io import ModelSet
+from refdec.picture import source_chroma_size
 from refdec.settings import Settings
 
 
@@ -28,8 +29,12 @@ def apply(state: FilterPlanes, context: FilterContext) -> FilterPlanes:
 
 def memory(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings) -> int:
     """Upper estimate, in bytes, of what :func:`apply` allocates, its result included."""
-    pixels = picture.display_height * picture.display_width
+    rows, columns = source_chroma_size(picture)
     planes = 4 if wants_alternative(tools) else 2
-    # rows in flight of each thread: eight lines and a sum; or 64-bit copies of phases and their products
-    working = 64 * pixels if settings.engine == "golden" else 64 * settings.threads * picture.display_width
-    return planes * 4 * pixels + working
+    if settings.engine == "golden":
+        # an int64 result, and of one phase, a quarter of luma: twelve planes of 64 bits
+        working = 8 * rows * columns + 24 * picture.display_height * picture.display_width
+    else:
+        # rows in flight of each thread: four of both planes, and their sums
+        working = 40 * settings.threads * picture.display_width
+    return planes * 4 * rows * columns + working

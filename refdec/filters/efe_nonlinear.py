@@ -6,6 +6,7 @@ from refdec.codestream import PictureHeader, ToolHeader
 from refdec.filters.efe_parameters import arithmetic, nonlinear_filter
 from refdec.filters.planes import FilterContext, FilterPlanes, Int32
 from refdec.models_io import ModelSet
+from refdec.picture import source_chroma_size
 from refdec.settings import Settings
 
 
@@ -27,6 +28,7 @@ def apply(state: FilterPlanes, context: FilterContext) -> FilterPlanes:
 
 def memory(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings) -> int:
     """Upper estimate, in bytes, of what :func:`apply` allocates, its result included."""
-    pixels = picture.display_height * picture.display_width
-    working = 120 * pixels if settings.engine == "golden" else 8 * settings.threads * picture.display_width
-    return 2 * 4 * pixels + working
+    rows, columns = source_chroma_size(picture)
+    # sums of 64 bits: of a row for each thread, or of planes, one for every knot
+    working = 136 * rows * columns if settings.engine == "golden" else 8 * settings.threads * columns
+    return 2 * 4 * rows * columns + working

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 
@@ -296,3 +297,25 @@ def test_as_many_tiles_and_blocks_as_there_can_be_take_no_longer() -> None:
         cases.apply(picture, tools, planes, "jit")
         seconds.append(time.process_time() - start)
     assert min(seconds[1::2]) < 10 * min(seconds[::2]) + 1
+
+
+@pytest.mark.parametrize("kind", [("444", "420"), ("420", "420")])
+@pytest.mark.parametrize("engine, threads", [("golden", 1), ("jit", 1), ("jit", 3)])
+def test_memory_stays_below_the_estimate(engine: str, threads: int, kind: tuple[str, str]) -> None:
+    picture = cases.picture_of(300, 400, kind)
+    both: dict[str, cases.Choice] = {"masks": (1, 1), "split": (7, 8), "corrects": (1, 1), "tile": (300, 400)}
+    tools = cases.tools_of(picture, 1, **both)
+    context = cases.context_of(picture, tools, engine, threads)
+    state = cases.planes_of(picture, 1)
+    for item in (cases.efe_linear, cases.efe_nonlinear):
+        item.apply(state, context)
+        tracemalloc.start()
+        try:
+            after = item.apply(state, context)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        estimate = item.memory(picture, tools, context.models, context.settings)
+        assert peak <= estimate + (64 << 10)
+        assert estimate <= 4 * peak
+        state = after
