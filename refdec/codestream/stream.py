@@ -214,6 +214,7 @@ def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: boo
 
     violations = tuple(violation for c in contents for violation in c.violations)
     if violations and check_conformance:
+        # CS-ERR-01, CS-ERR-02
         raise violations[0]
     warnings = [warning for c in contents for warning in c.warnings]
     if container.trailing:

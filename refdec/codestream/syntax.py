@@ -230,7 +230,7 @@ def walk(elements: Elements, scope: Scope, visitor: Visitor) -> None:
             if present:
                 value = visitor.present(element, scope)
             else:
-                value = element.absent_value(scope)
+                value = element.absent_value(scope)  # CS-ABS-01
                 visitor.absent(element, scope, value)
             if element.part is None:
                 values[element.name] = value

@@ -32,7 +32,7 @@ def _planes_to_filter(s: Scope) -> Allowed:
 
 
 def _splits(s: Scope) -> int:
-    return (0, *EFE_SPLITS)[s.best_cand_idx[s.index]]
+    return (0, *EFE_SPLITS)[s.best_cand_idx[s.index]]  # CS-TON-10
 
 
 def _luma_weights(s: Scope) -> int:

@@ -38,7 +38,7 @@ def residual_to_latent(residual: IntArray, fraction: IntArray) -> npt.NDArray[np
         else:
             out[channel] = value << (bits - RESIDUAL_FRACTION)
     coverage.clips("residual on the latent's scale (AR-LAT-01)", out, -LATENT_MAX, LATENT_MAX)
-    out = np.clip(out, -LATENT_MAX, LATENT_MAX)
+    out = np.clip(out, -LATENT_MAX, LATENT_MAX)  # AR-NUM-01
     return out.astype(np.int16)
 
 

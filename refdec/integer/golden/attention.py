@@ -70,7 +70,7 @@ def softmax(r: Int64Array, temperature: int, watch: Watch) -> Int64Array:
 def channel_attention(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
     """AN-ATT-06: heads one after the other; q, k, v are the three thirds of the channels."""
     third, heads = len(a) // 3, node.attributes["heads"]
-    width = third // heads
+    width = third // heads  # AN-ATT-07
     acc = np.empty((third, *a.shape[1:]), np.int64)
     for head in range(heads):
         rows = slice(head * width, (head + 1) * width)

@@ -26,7 +26,7 @@ def isqrt(values: Int64Array, bits: int) -> Int64Array:
 
 def layer_norm(a: Int64Array, node: Node, lo: Int64Array, hi: Int64Array, watch: Watch) -> Int64Array:
     """AN-NORM-01 to 04: ``(v - mean) / sqrt(variance + epsilon) * weight + bias`` at every position."""
-    channels = len(a)
+    channels = len(a)  # AN-NORM-05
     total = a.sum(axis=0)
     squares = channels * (a * a).sum(axis=0)
     watch.below("C * sum of squares", squares, (1 << 48) - 1)
