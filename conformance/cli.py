@@ -12,11 +12,12 @@ import typer
 
 from conformance.coverage_command import coverage
 from conformance.encode_command import encode
+from conformance.generate_command import generate
 from refdec import __version__
 from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
 
 app = typer.Typer(
-    help="Conformance tools for JPEG AI: import checkpoints, verify decoders.",
+    help="Conformance tools for JPEG AI: import checkpoints, make streams and suites, verify decoders.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,6 +41,7 @@ def _root(
 
 app.command()(encode)
 app.command()(coverage)
+app.command()(generate)
 
 
 @app.command("import")
@@ -109,7 +111,8 @@ def verify(
         str, typer.Option("--decoder-output", help="What it writes: png, ppm, npy, or raw planes (yuv, raw).")
     ] = "png",
     models: Annotated[
-        Path | None, typer.Option("--models", help="Folder of the model set; the bundled one by default.")
+        Path | None,
+        typer.Option("--models", help="Folder of the model set; the suite's own, or the bundled one."),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")

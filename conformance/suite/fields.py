@@ -85,9 +85,13 @@ class Fields:
         for number, item in enumerate(value):
             yield Fields(item, f"{self.place}.{key}[{number}]")
 
-    def path(self, key: str, suffix: str) -> str:
+    def folder(self, key: str) -> str:
         """A path inside the suite's folder: relative, downwards, of plain names."""
-        value = self.text(key, r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,3}")
+        return self.text(key, r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,3}")
+
+    def path(self, key: str, suffix: str) -> str:
+        """The same for a file whose name has a certain end."""
+        value = self.folder(key)
         if PurePosixPath(value).suffix != suffix:
             raise SuiteError(
                 f"{self.place}.{key}: expected a name that ends in {suffix}, found {shown(value)}"

@@ -5,6 +5,7 @@
     SUITE/suite.json             one record a stream
     SUITE/streams/<name>.jai     the codestreams
     SUITE/traces/<name>.jsonl    what every stage must give: lines as of ``refdec trace``
+    SUITE/models/...             the model set, where it is part of the suite
 
 Every digest is SHA-256. ``planar_sha256`` is over the planes behind each other (R, G, B or Y, U, V; rows
 from top to bottom, bytes above 8 bits little-endian), ``pixels_sha256`` over the interleaved samples that a
@@ -81,8 +82,11 @@ class Record:
     """One stream of a suite and all that is stated about it.
 
     :param models: SHA-256 by model file of what the stream is coded with.
-    :param picture: ``None`` for a stream that must be rejected, like the digests and the trace.
+    :param picture: ``None`` for a stream that must be rejected, or that the reference decoder does not
+        support, like the digests and the trace; :attr:`rejection` is there instead.
     :param recipe: what made the stream, for the reader; nothing is run from it.
+    :param channels: progressive decoding: residual channels that the decoder keeps, ``None`` for all.
+    :param model_set: folder of the model set inside the suite; ``None``: it is not part of the suite.
     """
 
     name: str
@@ -105,6 +109,8 @@ class Record:
     trace_sha256: str | None
     rejection: Rejection | None
     recipe: Mapping[str, Any]
+    channels: int | None = None
+    model_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,13 @@ class PictureSuite:
         assert record.trace is not None and record.trace_sha256 is not None
         _checked(self.folder, record.trace, record.trace_sha256, MAX_TRACE_BYTES)
         return checked_trace(self.folder / record.trace)
+
+    def models_folder(self, record: Record) -> Path | None:
+        """Where the suite keeps the models of a stream, ``None`` if it does not.
+
+        :raises SuiteError: the folder leads out of the suite.
+        """
+        return None if record.model_set is None else inside(self.folder, record.model_set)
 
 
 def checked_trace(path: Path) -> Trace:
@@ -176,7 +189,8 @@ def open_pictures(folder: Path) -> PictureSuite:
 
 def _record(fields: Fields) -> Record:
     group = fields.choice("group", GROUPS)
-    rejected = group == "must-reject"
+    # What the reference decoder itself refuses, and another one may decode, has nothing to be compared with.
+    rejected = group == "must-reject" or (group == "may-reject" and "error" in fields.object("expect"))
     dialect = Dialect(fields.choice("dialect", tuple(d.value for d in Dialect)))
     expect = fields.object("expect")
     models = fields.object("models")
@@ -201,6 +215,8 @@ def _record(fields: Fields) -> Record:
         trace_sha256=None if rejected else expect.digest("trace_sha256"),
         rejection=_rejection(expect) if rejected else None,
         recipe=fields.any("recipe") if "recipe" in fields else {},
+        channels=fields.integer("channels", 0, 255) if "channels" in fields else None,
+        model_set=fields.folder("model_set") if "model_set" in fields else None,
     )
 
 

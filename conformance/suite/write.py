@@ -14,11 +14,12 @@ from conformance.suite.recipes import Damage, Recipe
 from conformance.suite.records import INDEX, SCHEMA
 from conformance.verify.outcome import pixel_digest, planar_digest
 from refdec import __version__
-from refdec.codestream import Codestream, Dialect, parse
+from refdec.codestream import CHANNELS, Codestream, Dialect, parse
 from refdec.codestream.profiles import PROFILE_NAMES
-from refdec.decoder import decode_picture
+from refdec.decoder import decode_picture, post_filters
 from refdec.errors import BitstreamError
 from refdec.models_io import ModelSet
+from refdec.picture import Picture
 from refdec.settings import Settings
 from refdec.trace import TraceWriter, header
 
@@ -67,25 +68,18 @@ def picture_entry(folder: Path, recipe: Recipe, data: bytes, models: ModelSet) -
     )
     with TraceWriter(trace, facts) as writer:
         picture = decode_picture(stream, models, settings, observer=writer)
-    height, width = picture.size
     return {
         "name": recipe.name,
         "purpose": recipe.purpose,
         "group": recipe.group,
         "features": features(recipe, stream),
-        **_claims(stream),
+        **claims(stream),
         "quality_rounding": settings.quality_rounding,
         "operating_point": "sop",
-        **_file(recipe.name, data),
+        **file_facts(recipe.name, data),
         "rate": rate(stream),
         "models": digests,
-        "picture": {
-            "width": width,
-            "height": height,
-            "planes": list(picture.names),
-            "bit_depth": picture.bit_depth,
-            "subsampling": list(picture.subsampling),
-        },
+        "picture": picture_facts(picture),
         "expect": {
             "planar_sha256": planar_digest(picture.planes),
             "pixels_sha256": pixel_digest(picture.planes),
@@ -119,10 +113,10 @@ def damage_entry(
         "purpose": damage.purpose,
         "group": "must-reject",
         "features": ["malformed"],
-        **_claims(parse(base, dialect)),
+        **claims(parse(base, dialect)),
         "quality_rounding": settings.quality_rounding,
         "operating_point": "sop",
-        **_file(damage.name, data),
+        **file_facts(damage.name, data),
         "models": models.digests(recipe.model, ("entropy", "latent", "sop")),
         "expect": {
             "error": type(error).__name__,
@@ -133,7 +127,20 @@ def damage_entry(
     }
 
 
-def _claims(stream: Codestream) -> dict[str, Any]:
+def picture_facts(picture: Picture) -> dict[str, Any]:
+    """Format of a record's picture."""
+    height, width = picture.size
+    return {
+        "width": width,
+        "height": height,
+        "planes": list(picture.names),
+        "bit_depth": picture.bit_depth,
+        "subsampling": list(picture.subsampling),
+    }
+
+
+def claims(stream: Codestream) -> dict[str, Any]:
+    """Profile, level and dialect of a record."""
     picture = stream.picture
     return {
         "profile": PROFILE_NAMES[picture.dialect][picture.decoder_profile_id],
@@ -142,7 +149,8 @@ def _claims(stream: Codestream) -> dict[str, Any]:
     }
 
 
-def _file(name: str, data: bytes) -> dict[str, Any]:
+def file_facts(name: str, data: bytes) -> dict[str, Any]:
+    """Path, digest and size of a record's stream."""
     return {
         "file": f"streams/{name}.jai",
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -163,11 +171,22 @@ def rate(stream: Codestream) -> dict[str, int]:
 
 
 def features(recipe: Recipe, stream: Codestream) -> list[str]:
-    """What of the standard a stream uses, from its headers."""
+    """What of the standard a stream uses, from its headers and its recipe."""
+    found = {
+        **header_features(stream),
+        "fewer-channels": recipe.tools.get("num_chs") is not None,
+        "coded-4:2:0": recipe.chroma == "420",
+        "photograph": recipe.picture in PHOTOGRAPHS or recipe.picture == "mosaic",
+    }
+    return [name for name, present in found.items() if present]
+
+
+def header_features(stream: Codestream) -> dict[str, bool]:
+    """What of the standard a stream uses, from its headers alone."""
     picture, tools = stream.picture, stream.tools
     luma, chroma = picture.components
     beta = picture.beta_displacement_log
-    found = {
+    return {
         f"model-{picture.model_id}": True,
         f"threads-z-{picture.num_threads_z}": True,
         f"threads-r-{luma.num_threads_r}": True,
@@ -179,14 +198,15 @@ def features(recipe: Recipe, stream: Codestream) -> list[str]:
         "rvs": bool(luma.rvs_enable_flag or chroma.rvs_enable_flag),
         "grfs": luma.grfs_channel_flags is not None or chroma.grfs_channel_flags is not None,
         "lsbs": any(tools.lsbs_enable_flag),
-        "fewer-channels": recipe.tools.get("num_chs") is not None,
+        "fewer-channels": any(c.num_chs < n for c, n in zip(picture.components, CHANNELS, strict=True)),
         "regions": picture.num_regions > 1,
         "independent-regions": picture.num_regions > 1 and picture.independent_regions,
         "tiles": luma.tiling is not None,
-        "coded-4:2:0": recipe.chroma == "420",
-        "photograph": recipe.picture in PHOTOGRAPHS or recipe.picture == "mosaic",
+        "coded-4:2:0": picture.coded_subsampling == (2, 2),
+        "coded-4:2:2": picture.coded_subsampling == (1, 2),
+        "10-bit": picture.bit_depth == 10,
+        **{f"filter-{name.lower().replace(' ', '-')}": True for name in post_filters(tools)},
     }
-    return [name for name, present in found.items() if present]
 
 
 def index_text(index: dict[str, Any], entries: list[dict[str, Any]]) -> str:

@@ -47,7 +47,12 @@ def voice(engine: str) -> Iterator[str]:
 
 def settings_of(record: Record, engine: str) -> Settings:
     """How a stream is decoded."""
-    return Settings(engine, quality_rounding=record.quality_rounding, operating_point=record.operating_point)
+    return Settings(
+        engine,
+        channels=record.channels,
+        quality_rounding=record.quality_rounding,
+        operating_point=record.operating_point,
+    )
 
 
 def judge(
@@ -62,7 +67,7 @@ def judge(
     start = time.perf_counter()
     with voice(engine) as name:
         settings = settings_of(record, name)
-        if record.group == "must-reject":
+        if record.rejection is not None:
             return _judge_rejection(record, data, engine, settings, models)
         return _judge_picture(suite, record, data, engine, settings, models, start, keep)
 

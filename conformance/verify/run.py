@@ -34,7 +34,7 @@ class Options:
     :param engines: our own engines; empty with a command alone.
     :param asked: whether the caller named the engines: then nothing is left out.
     :param command: somebody else's decoder, or ``None``.
-    :param models: folder of the model set, ``None`` for the bundled one.
+    :param models: folder of the model set, ``None`` for the suite's own or the bundled one.
     :param only: names of streams to run, ``None`` for all.
     :param keep: keep decoded pictures for a report.
     """
@@ -85,7 +85,8 @@ def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> It
         require_torch()
     if options.engines:
         # Said once and at once, not once for every stream.
-        _models(options.models)
+        for folder in {_folder(suite, record, options.models) for record in records}:
+            _models(folder)
         yield from _engines(suite, records, options)
     if options.command is not None:
         yield from _external(suite, records, options, options.command)
@@ -127,7 +128,12 @@ def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple
 
         # The workers share the processors already.
         torch.set_num_threads(1)
-    return judge(suite, task[0], task[1], _models(models), keep=keep)
+    return judge(suite, task[0], task[1], _models(_folder(suite, task[0], models)), keep=keep)
+
+
+def _folder(suite: PictureSuite, record: Record, asked: Path | None) -> Path | None:
+    """The model set of a stream: what the caller asks for, the suite's own, or (``None``) the bundled one."""
+    return asked if asked is not None else suite.models_folder(record)
 
 
 def _here(work: Callable[[tuple[Record, str]], Outcome], task: tuple[Record, str]) -> Result:
@@ -159,14 +165,15 @@ def _verdict(record: Record, engine: str, result: Result) -> Outcome:
 def _external(
     suite: PictureSuite, records: Sequence[Record], options: Options, command: Command
 ) -> Iterator[Outcome]:
-    try:
-        models: ModelSet | None = _models(options.models)
-    except ModelError:
-        models = None
+    def models(record: Record) -> ModelSet | None:
+        try:
+            return _models(_folder(suite, record, options.models))
+        except ModelError:
+            return None
 
     def work(record: Record) -> Outcome:
         try:
-            return judge_external(suite, record, command, options.timeout, models, keep=options.keep)
+            return judge_external(suite, record, command, options.timeout, models(record), keep=options.keep)
         except (OSError, SuiteError) as error:
             return Outcome(record.name, record.group, "external", "error", str(error))
 

@@ -1,0 +1,1 @@
+"""Suites made from a seed: small integer models, symbols drawn from their distributions, no float."""

@@ -1,0 +1,263 @@
+"""Makes a suite: streams in parallel, finished ones kept, the index last.
+
+Any executor of the :mod:`concurrent.futures` kind will do: a task is a specification and a name, its result
+the bytes of one stream, and only this process writes files. Which stream is ready first has no influence on
+the suite.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import conformance
+import refdec
+from conformance.generate.entry import (
+    MODELS_FOLDER,
+    SYNTHETIC,
+    Made,
+    SuiteSpec,
+    context_of,
+    make_stream,
+)
+from conformance.generate.models import SyntheticModels
+from conformance.generate.pages import pages
+from conformance.generate.registry import Item, items_for
+from conformance.suite.records import GROUPS, INDEX, SCHEMA
+from conformance.suite.write import index_text
+from refdec import __version__
+from refdec.codestream import Dialect
+from refdec.codestream.profiles import PROFILE_NAMES
+
+JOURNAL = ".journal.jsonl"
+PAGES = "README.md"
+Progress = Callable[[int, int, str], None]
+"""Called with the streams that are there, the streams in all, and the name of the last one."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was made.
+
+    :param digest: SHA-256 of the index, in which every file of the suite has its own digest.
+    :param kept: streams that were there already.
+    :param bytes: of all files.
+    """
+
+    digest: str
+    streams: dict[str, int]
+    made: int
+    kept: int
+    bytes: int
+
+
+class InlineExecutor(Executor):
+    """Does everything at once, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a task; its future is done when this returns."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def local_executor(jobs: int) -> Iterator[Executor]:
+    """An executor of this machine: ``jobs`` processes, or this one."""
+    if jobs <= 1:
+        yield InlineExecutor()
+        return
+    # A fork would copy the threads' locks of whatever libraries the caller has loaded.
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def generate_suite(
+    folder: Path,
+    spec: SuiteSpec,
+    executor: Executor,
+    *,
+    only: Sequence[str] = (),
+    progress: Progress = lambda _done, _all, _name: None,
+) -> Summary:
+    """Make a suite in a folder. Streams of an earlier run of the same program and specification are kept if
+    their files are what they were; everything else of an earlier suite is removed.
+
+    :param only: patterns of stream names; all streams without.
+    :raises GenerateError: a recipe does not do what it says.
+    :raises ValueError: no stream has such a name.
+    """
+    items = chosen(spec, only)
+    journal = _Journal(folder, spec)
+    for part in ("streams", "traces"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    _write_models(folder, spec)
+    missing = [item.name for item in items if not journal.keeps(item.name)]
+    done = len(items) - len(missing)
+    futures = [executor.submit(make_stream, spec, name) for name in missing]
+    try:
+        for future in as_completed(futures):
+            made: Made = future.result()
+            journal.add(made)
+            done += 1
+            progress(done, len(items), made.entry["name"])
+    finally:
+        for future in futures:
+            future.cancel()
+        journal.close()
+    entries = [journal.entries[item.name] for item in items]
+    _remove_others(folder, entries)
+    journal.rewrite([item.name for item in items])
+    digest = _write_index(folder, spec, items, entries)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    counts = {group: sum(entry["group"] == group for entry in entries) for group in GROUPS}
+    return Summary(digest, counts, len(missing), len(items) - len(missing), size)
+
+
+def chosen(spec: SuiteSpec, only: Sequence[str] = ()) -> list[Item]:
+    """The streams of a suite, by group and then in the order of their recipes.
+
+    :raises ValueError: no stream has such a name.
+    """
+    items = list(items_for(context_of(spec)))
+    for pattern in only:
+        if not any(fnmatch.fnmatchcase(item.name, pattern) for item in items):
+            raise ValueError(f"no stream of this suite is called '{pattern}'")
+    items = [i for i in items if not only or any(fnmatch.fnmatchcase(i.name, p) for p in only)]
+    return sorted(items, key=lambda item: GROUPS.index(item.recipe.group))
+
+
+def _write_models(folder: Path, spec: SuiteSpec) -> None:
+    shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
+    if spec.models == SYNTHETIC:
+        SyntheticModels(spec.seed).save(folder / MODELS_FOLDER)
+
+
+def _write_index(folder: Path, spec: SuiteSpec, items: list[Item], entries: list[dict[str, Any]]) -> str:
+    profile = PROFILE_NAMES[Dialect.T840][spec.profile]
+    origin = spec.models if spec.models == SYNTHETIC else "given"
+    index = {
+        "schema": SCHEMA,
+        "name": f"{profile} {spec.level} seed {spec.seed}",
+        "description": f"Generated: profile {profile}, level {spec.level}, {origin} models.",
+        "refdec": __version__,
+        "seed": spec.seed,
+    }
+    text = index_text(index, entries)
+    (folder / PAGES).write_text(pages(index["name"], items), encoding="utf-8")
+    _write(folder / INDEX, text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remove_others(folder: Path, entries: list[dict[str, Any]]) -> None:
+    wanted = {entry["file"] for entry in entries}
+    wanted |= {entry["expect"]["trace"] for entry in entries if "trace" in entry["expect"]}
+    for part in ("streams", "traces"):
+        for path in (folder / part).iterdir():
+            if f"{part}/{path.name}" not in wanted:
+                path.unlink()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A file that is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+class _Journal:
+    """Records of the streams that are finished, one a line, behind a line that says what made them."""
+
+    def __init__(self, folder: Path, spec: SuiteSpec) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.path = folder, folder / JOURNAL
+        self.head = json.dumps({"made_by": fingerprint(spec)}) + "\n"
+        self.entries = self._read()
+        self.rewrite(list(self.entries))
+        self.file = self.path.open("a", encoding="utf-8")
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            first, *lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        except (OSError, UnicodeDecodeError, ValueError):
+            return {}
+        entries = {}
+        for line in lines if first == self.head else ():
+            if line.endswith("\n"):  # a line without its end is where an earlier run was stopped
+                entry = json.loads(line)
+                entries[entry["name"]] = entry
+        return entries
+
+    def keeps(self, name: str) -> bool:
+        """Whether a stream is there, and its files are those that were written."""
+        entry = self.entries.get(name)
+        if entry is None:
+            return False
+        files = [(entry["file"], entry["sha256"])]
+        if "trace" in entry["expect"]:
+            files.append((entry["expect"]["trace"], entry["expect"]["trace_sha256"]))
+        return all(_digest(self.folder / path) == digest for path, digest in files)
+
+    def add(self, made: Made) -> None:
+        """Write the files of a stream, then its line."""
+        entry = made.entry
+        _write(self.folder / entry["file"], made.stream)
+        if made.trace is not None:
+            _write(self.folder / entry["expect"]["trace"], made.trace)
+        self.entries[entry["name"]] = entry
+        self.file.write(json.dumps(entry) + "\n")
+        self.file.flush()
+
+    def rewrite(self, names: list[str]) -> None:
+        """Only these streams, in this order."""
+        lines = [json.dumps(self.entries[name]) + "\n" for name in names]
+        _write(self.path, (self.head + "".join(lines)).encode())
+
+    def close(self) -> None:
+        """No more streams."""
+        self.file.close()
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def fingerprint(spec: SuiteSpec) -> str:
+    """Digest of the specification, of the program, and of models from outside."""
+    digest = hashlib.sha256(json.dumps([asdict(spec), __version__]).encode())
+    digest.update(_program().encode())
+    if spec.models != SYNTHETIC:
+        for *_, path in sorted(context_of(spec).models.files()):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _program() -> str:
+    digest = hashlib.sha256()
+    for package in (refdec, conformance):
+        root = Path(os.path.abspath(package.__path__[0]))  # noqa: PTH100
+        for path in sorted([*root.rglob("*.py"), *root.glob("tables/*")]):
+            if path.is_file():
+                digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,135 @@
+"""Making suites: reproducible, parallel, resumable; and verified by all voices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from conformance.generate.entry import SuiteSpec
+from conformance.generate.run import JOURNAL, InlineExecutor, Summary, generate_suite
+from conformance.suite.records import open_pictures
+from conformance.verify.engines import ENGINES
+from conformance.verify.run import Options, verify_pictures
+from tests.cli.commands import command
+
+SPEC = SuiteSpec(seed=3, profile=2)
+FEW = ("smallest", "operating-point-hop", "progressive-5", "map-threads-2", "planes-420", "draft")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    folder = tmp_path_factory.mktemp("suite")
+    return folder, generate_suite(folder, SPEC, InlineExecutor(), only=FEW)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_processes_make_the_same(made: tuple[Path, Summary], tmp_path: Path) -> None:
+    folder, summary = made
+    arguments = [part for name in FEW for part in ("--only", name)]
+    done = command(
+        "conformance", "generate", "-o", str(tmp_path / "two"), "--seed", "3", "--profile", "high",
+        "--jobs", "2", "--json", *arguments,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert facts["suite_sha256"] == summary.digest and facts["made"] == len(FEW)
+    assert tree(tmp_path / "two") == tree(folder)
+
+
+def test_order_of_completion_has_no_influence(made: tuple[Path, Summary], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        assert generate_suite(tmp_path, SPEC, pool, only=FEW).digest == made[1].digest
+    assert tree(tmp_path) == tree(made[0])
+
+
+def test_a_killed_run_goes_on_where_it_was(made: tuple[Path, Summary], tmp_path: Path) -> None:
+    arguments = [part for name in FEW for part in ("--only", name)]
+    line = [sys.executable, "-m", "conformance", "generate", "-o", str(tmp_path), "--seed", "3"]
+    process = subprocess.Popen(
+        [*line, "--profile", "high", "--jobs", "1", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for _ in range(2):
+        assert "/6 " in process.stderr.readline()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "suite.json").exists()
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write('{"name": "half a li')
+    summary = generate_suite(tmp_path, SPEC, InlineExecutor(), only=FEW)
+    assert summary.kept >= 2 and summary.digest == made[1].digest
+    assert tree(tmp_path) == tree(made[0])
+
+
+def test_what_is_damaged_or_foreign_is_made_again(made: tuple[Path, Summary], tmp_path: Path) -> None:
+    few = FEW[:2]
+    generate_suite(tmp_path, SPEC, InlineExecutor(), only=few)
+    before = tree(tmp_path)
+    (tmp_path / "streams/smallest.jai").write_bytes(b"")
+    (tmp_path / "streams/other.jai").write_bytes(b"")
+    summary = generate_suite(tmp_path, SPEC, InlineExecutor(), only=few)
+    assert (summary.made, summary.kept) == (1, 1) and tree(tmp_path) == before
+    head, *rest = (tmp_path / JOURNAL).read_text().splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_text(head.replace('"made_by": "', '"made_by": "0') + "".join(rest))
+    assert generate_suite(tmp_path, SPEC, InlineExecutor(), only=few).kept == 0
+    assert tree(tmp_path) == before
+
+
+def test_every_voice_agrees(made: tuple[Path, Summary]) -> None:
+    suite = open_pictures(made[0])
+    assert sorted(r.name for r in suite.records) == sorted(FEW)
+    outcomes = verify_pictures(suite, Options(engines=ENGINES, asked=True, jobs=0))
+    assert [(o.name, o.decoder, o.detail) for o in outcomes if o.status != "pass"] == []
+
+
+def test_a_foreign_decoder_is_told_what_it_cannot_know(made: tuple[Path, Summary]) -> None:
+    words = "decode {input} {output} --dialect {dialect} --operating-point {point} --models {models}"
+    done = command(
+        "conformance", "verify", str(made[0]), "--decoder", f"{sys.executable} -m refdec {words}",
+        "--decoder-output", "yuv", "--jobs", "1", "--json", "--only", "planes-420", "--only", "draft",
+        "--only", "progressive-5",
+    )  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    found = {o["name"]: o["status"] for o in json.loads(done.out)["verdicts"]}
+    assert found == {"planes-420": "pass", "draft": "pass", "progressive-5": "not run"}
+
+
+def test_nothing_of_the_machine_is_in_it(made: tuple[Path, Summary]) -> None:
+    for path in [*made[0].rglob("*.json*"), made[0] / "README.md"]:
+        text = path.read_text()
+        assert not any(word in text for word in ("/home", "/tmp", "/root", "numpy", "python"))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--profile", "huge"], "--profile huge"),
+        (["--level", "53"], "--level 53"),
+        (["--models", "nowhere"], "--models nowhere"),
+        (["--only", "no-such-*"], "no stream of this suite is called 'no-such-*'"),
+    ],
+)
+def test_usage(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = command("conformance", "generate", "-o", str(tmp_path / "x"), *arguments)
+    assert done.code == 2 and message in done.err and not (tmp_path / "x").exists()
+
+
+def test_listing(tmp_path: Path) -> None:
+    done = command("conformance", "generate", "-o", str(tmp_path / "x"), "--list", "--only", "threads-*")
+    assert done.code == 0 and "must-decode\tthreads-16\t" in done.out and not (tmp_path / "x").exists()
