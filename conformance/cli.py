@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from conformance.coverage_command import coverage
+from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
 from conformance.generate_command import generate
 from refdec import __version__
@@ -39,7 +40,7 @@ def _root(
         raise typer.Exit
 
 
-app.command()(encode)
+app.command(cls=GroupedCommand)(encode)
 app.command()(coverage)
 app.command()(generate)
 

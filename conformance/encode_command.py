@@ -8,222 +8,81 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from conformance.encode_options import SourceWords, choice, parse_tools, read_source, require_rate
+from conformance import encode_arguments as arguments
+from conformance.encode_options import Words, choice, parse_tools, read_quality, read_source, require_rate
 from refdec.command import JsonOption, UsageError, require_writable
 
 if TYPE_CHECKING:
     from conformance.encoder.closed_loop import Coded
     from conformance.encoder.encode import Encoder
-    from conformance.encoder.options import Tools
     from conformance.encoder.rate import Match
     from refdec.models_io import ModelSet
 
-PANEL_SOURCE = "Source picture"
-PANEL_RATE = "Rate"
-PANEL_TOOLS = "Coding tools"
-
 
 def encode(
-    image: Annotated[
-        Path,
-        typer.Argument(metavar="IMG", help="PNG, JPEG, PPM, WebP, TIFF, BMP, planar YUV or NumPy."),
-    ],
-    output: Annotated[str, typer.Argument(metavar="OUT", help="Codestream to write; - for stdout.")],
-    source_format: Annotated[
-        str | None,
-        typer.Option(
-            "--source-format",
-            help="yuv444p8, yuv422p10, yuv420p8 ...: of a planar YUV file; a picture is converted to it.",
-            rich_help_panel=PANEL_SOURCE,
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option("--size", help="WIDTHxHEIGHT of a planar YUV file.", rich_help_panel=PANEL_SOURCE),
-    ] = None,
-    bit_depth: Annotated[
-        int | None,
-        typer.Option(
-            "--bit-depth",
-            help="Code 8 or 10 bits; by default what the file has, 10 where it has more.",
-            rich_help_panel=PANEL_SOURCE,
-        ),
-    ] = None,
-    colour: Annotated[
-        str,
-        typer.Option("--colour", help="Of a NumPy array: rgb or ycbcr.", rich_help_panel=PANEL_SOURCE),
-    ] = "rgb",
-    chroma: Annotated[
-        str | None,
-        typer.Option(
-            "--chroma",
-            help="Code chroma in 444, 422 or 420; the source's own format by default.",
-            rich_help_panel=PANEL_SOURCE,
-        ),
-    ] = None,
-    coded_size: Annotated[
-        str | None,
-        typer.Option(
-            "--coded-size",
-            help="WIDTHxHEIGHT to code, up to 63 more than the picture's; the rest is cut off for display.",
-            rich_help_panel=PANEL_SOURCE,
-        ),
-    ] = None,
-    bpp: Annotated[
-        float | None,
-        typer.Option("--bpp", help="Bits per pixel to meet.", rich_help_panel=PANEL_RATE),
-    ] = None,
-    model: Annotated[
-        int | None,
-        typer.Option(
-            "--model", min=0, max=3, help="Model 0..3; with --bpp, the only one.", rich_help_panel=PANEL_RATE
-        ),
-    ] = None,
-    delta_beta: Annotated[
-        int | None,
-        typer.Option("--delta-beta", help="Displacement -1069..702 of luma.", rich_help_panel=PANEL_RATE),
-    ] = None,
-    delta_beta_uv: Annotated[
-        int | None,
-        typer.Option(
-            "--delta-beta-uv", help="Displacement of chroma; luma's by default.", rich_help_panel=PANEL_RATE
-        ),
-    ] = None,
-    chroma_offset: Annotated[
-        int,
-        typer.Option(
-            "--chroma-offset",
-            help="With --bpp: chroma's displacement less luma's.",
-            rich_help_panel=PANEL_RATE,
-        ),
-    ] = 0,
-    tolerance: Annotated[
-        float,
-        typer.Option(
-            "--tolerance", help="With --bpp: relative distance to accept.", rich_help_panel=PANEL_RATE
-        ),
-    ] = 0.01,
-    quality_map: Annotated[
-        Path | None,
-        typer.Option(
-            "--quality-map",
-            help="Indices -8..8: .npy or .txt of integers, or a picture (grey 128 is 0, 16 greys a step).",
-            rich_help_panel=PANEL_RATE,
-        ),
-    ] = None,
-    quality_rounding: Annotated[
-        str,
-        typer.Option(
-            "--quality-rounding",
-            help="Prediction of the map: floor, or truncate for decoders of the old tool chain.",
-            rich_help_panel=PANEL_RATE,
-        ),
-    ] = "floor",
-    roi: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--roi", help="x,y,w,h:q gives a rectangle index q. Repeatable.", rich_help_panel=PANEL_RATE
-        ),
-    ] = None,
-    threads_z: Annotated[
-        int, typer.Option("--threads-z", help="Threads of the hyper-latent.", rich_help_panel=PANEL_TOOLS)
-    ] = 1,
-    threads_r: Annotated[
-        int, typer.Option("--threads-r", help="Threads of the residuals.", rich_help_panel=PANEL_TOOLS)
-    ] = 1,
-    threads_q: Annotated[
-        int, typer.Option("--threads-q", help="Threads of the quality map.", rich_help_panel=PANEL_TOOLS)
-    ] = 1,
-    cube_flags: Annotated[
-        str, typer.Option("--cube-flags", help="auto or off.", rich_help_panel=PANEL_TOOLS)
-    ] = "auto",
-    rvs: Annotated[
-        str,
-        typer.Option("--rvs", help="Variance scaling: none, y, uv or both.", rich_help_panel=PANEL_TOOLS),
-    ] = "none",
-    grfs: Annotated[
-        str,
-        typer.Option("--grfs", help="Channel-wise gain: none, y, uv or both.", rich_help_panel=PANEL_TOOLS),
-    ] = "none",
-    lsbs: Annotated[
-        str, typer.Option("--lsbs", help="Latent scaling: none, y, uv or both.", rich_help_panel=PANEL_TOOLS)
-    ] = "none",
-    num_chs: Annotated[
-        str | None,
-        typer.Option("--num-chs", help="Latent channels, e.g. 128,64.", rich_help_panel=PANEL_TOOLS),
-    ] = None,
-    regions: Annotated[
-        str, typer.Option("--regions", help="ROWSxCOLUMNS.", rich_help_panel=PANEL_TOOLS)
-    ] = "1x1",
-    independent: Annotated[
-        bool,
-        typer.Option(
-            "--independent-regions", help="No region looks at another.", rich_help_panel=PANEL_TOOLS
-        ),
-    ] = False,
-    tiles: Annotated[
-        str,
-        typer.Option(
-            "--tiles",
-            help="Synthesis tiles: auto (above 1 megapixel), off, or SIZE,OVERLAP.",
-            rich_help_panel=PANEL_TOOLS,
-        ),
-    ] = "auto",
-    transforms: Annotated[
-        str | None,
-        typer.Option(
-            "--transforms",
-            help="Operating points to list, the default first, e.g. sop,bop; all of the models' by default.",
-            rich_help_panel=PANEL_TOOLS,
-        ),
-    ] = None,
-    dialect: Annotated[
-        str, typer.Option("--dialect", help="t840 or dis.", rich_help_panel=PANEL_TOOLS)
-    ] = "t840",
-    models: Annotated[
-        Path | None, typer.Option("--models", help="Folder of the model set; the bundled one by default.")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option("--engine", help="Of the integer networks: jit, golden or twin.")
-    ] = "jit",
-    threads: Annotated[int, typer.Option("--threads", min=1, max=256, help="Of the networks.")] = 1,
-    device: Annotated[
-        str, typer.Option("--device", help="Of the float networks: auto, cpu or cuda.")
-    ] = "auto",
-    reconstruction: Annotated[
-        Path | None,
-        typer.Option("--reconstruction", help="Also write what decoders will show: .png .ppm .npy .yuv."),
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Decode the result and compare it with what the encoder expects.")
-    ] = False,
+    image: arguments.Image,
+    output: arguments.Output,
+    source_format: arguments.SourceFormat = None,
+    size: arguments.Size = None,
+    bit_depth: arguments.BitDepth = None,
+    colour: arguments.Colour = "rgb",
+    chroma: arguments.Chroma = None,
+    coded_size: arguments.CodedSize = None,
+    bpp: arguments.Bpp = None,
+    model: arguments.Model = None,
+    delta_beta: arguments.DeltaBeta = None,
+    delta_beta_uv: arguments.DeltaBetaUv = None,
+    chroma_offset: arguments.ChromaOffset = 0,
+    tolerance: arguments.Tolerance = 0.01,
+    quality_map: arguments.QualityMap = None,
+    quality_rounding: arguments.QualityRounding = "floor",
+    roi: arguments.Roi = None,
+    cube_flags: arguments.CubeFlags = "auto",
+    rvs: arguments.Rvs = "none",
+    grfs: arguments.Grfs = "none",
+    lsbs: arguments.Lsbs = "none",
+    num_chs: arguments.NumChs = None,
+    threads_z: arguments.ThreadsZ = 1,
+    threads_r: arguments.ThreadsR = "1",
+    threads_q: arguments.ThreadsQ = None,
+    regions: arguments.Regions = "1x1",
+    independent: arguments.Independent = False,
+    region_overlap: arguments.RegionOverlap = None,
+    tiles: arguments.Tiles = "auto",
+    operating_points: arguments.OperatingPoints = None,
+    profile: arguments.Profile = None,
+    level: arguments.Level = None,
+    dialect: arguments.DialectName = "t840",
+    user_data: arguments.UserData = None,
+    cicp: arguments.CodePoints = None,
+    mastering_display: arguments.Mastering = None,
+    content_light: arguments.ContentLight = None,
+    metadata: arguments.Metadata = None,
+    force: arguments.Force = None,
+    models: arguments.Models = None,
+    engine: arguments.Engine = "jit",
+    threads: arguments.Threads = 1,
+    device: arguments.Device = "auto",
+    reconstruction: arguments.Reconstruction = None,
+    check: arguments.Check = False,
     as_json: JsonOption = False,
 ) -> None:
     """Code a picture, at a rate (--bpp) or with a model and a displacement (--model, --delta-beta)."""
-    require_rate(bpp, model, delta_beta, delta_beta_uv)
+    words = Words(**locals())
+    require_rate(words)
     started = time.perf_counter()
     target = None if output == "-" else require_writable(Path(output), source=str(image))
     if reconstruction is not None:
         require_writable(reconstruction, source=str(image))
         if reconstruction.suffix not in (".png", ".ppm", ".npy", ".yuv"):
             raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm, .npy or .yuv")
-    wanted = SourceWords(source_format, size, bit_depth, colour, chroma, coded_size)
-    tools = parse_tools(
-        threads_z, threads_r, threads_q, cube_flags, rvs, grfs, lsbs, num_chs, regions, independent, tiles,
-        transforms, dialect, quality_rounding,
-    )  # fmt: skip
-    with _encoder(image, wanted, models, engine, threads, device, tools, chroma_offset) as encoder:
-        if reconstruction is not None:
-            from refdec.picture import require_format
-
-            require_format(reconstruction.suffix[1:], encoder.source.colour, encoder.source.subsampling)
-        encoder.quality_map = _quality(quality_map, roi or [], encoder.source.size)
+    with _encoder(words) as encoder:
         encoder.log = lambda line: typer.echo(line, err=True)
-        coded, match = _code(encoder, bpp, model, delta_beta, delta_beta_uv, tolerance)
+        coded, match = _code(encoder, words)
         facts = _facts(encoder, coded, match, bpp)
         if reconstruction is not None or check:
             facts |= _reconstruct(encoder, coded, reconstruction, check)
@@ -239,36 +98,21 @@ def encode(
         typer.echo(json.dumps(facts) if as_json else f"{output}: {_as_text(facts)}")
 
 
-def _code(
-    encoder: Encoder,
-    bpp: float | None,
-    model: int | None,
-    delta: int | None,
-    delta_uv: int | None,
-    tolerance: float,
-) -> tuple[Coded, Match | None]:
+def _code(encoder: Encoder, words: Words) -> tuple[Coded, Match | None]:
     from refdec.codestream.syntax import HeaderValueError
 
     try:
-        if bpp is not None:
-            return encoder.code_at_rate(bpp, None if model is None else (model,), tolerance)
-        assert model is not None
-        return encoder.code(model, delta or 0, delta_uv), None
+        if words.bpp is not None:
+            models = None if words.model is None else (words.model,)
+            return encoder.code_at_rate(words.bpp, models, words.tolerance)
+        assert words.model is not None
+        return encoder.code(words.model, words.delta_beta or 0, words.delta_beta_uv), None
     except HeaderValueError as error:
         raise UsageError(f"no codestream can say this: {error}") from error
 
 
 @contextmanager
-def _encoder(
-    image: Path,
-    wanted: SourceWords,
-    models: Path | None,
-    engine: str,
-    threads: int,
-    device: str,
-    tools: Tools,
-    chroma_offset: int,
-) -> Iterator[Encoder]:
+def _encoder(words: Words) -> Iterator[Encoder]:
     try:
         import torch  # noqa: F401
     except ImportError as error:
@@ -276,28 +120,23 @@ def _encoder(
     from conformance.encoder.analysis import choose_device
     from conformance.encoder.encode import Encoder
     from conformance.encoder.machine import ENGINES, machine
+    from refdec.picture import require_format
 
-    choice("--engine", engine, dict.fromkeys(ENGINES))
-    where = choose_device(choice("--device", device, {d: d for d in ("auto", "cpu", "cuda")}))
-    source = read_source(image, wanted)
-    with machine(_models(models), engine, threads) as computing:
-        yield Encoder(source, computing, tools, device=where, chroma_offset=chroma_offset)
+    choice("--engine", words.engine, dict.fromkeys(ENGINES))
+    where = choose_device(choice("--device", words.device, {d: d for d in ("auto", "cpu", "cuda")}))
+    tools = parse_tools(words)
+    source = read_source(words)
+    if words.reconstruction is not None:
+        require_format(words.reconstruction.suffix[1:], source.colour, source.subsampling)
+    quality_map = read_quality(words, source.size)
+    with machine(_models(words.models), words.engine, words.threads) as computing:
+        yield Encoder(source, computing, tools, quality_map, where, words.chroma_offset)
 
 
 def _models(folder: Path | None) -> ModelSet:
     from refdec.models_io import bundled_models, open_models
 
     return bundled_models() if folder is None else open_models(folder)
-
-
-def _quality(path: Path | None, rois: list[str], size: tuple[int, int]) -> Any:
-    from conformance.encoder.quality import interest_map, load_map, parse_interest
-
-    if path is not None and rois:
-        raise UsageError("give --quality-map or --roi, not both")
-    if path is not None:
-        return load_map(path, size)
-    return interest_map([parse_interest(text) for text in rois], size) if rois else None
 
 
 def _write(coded: Coded, target: Path | None) -> None:
@@ -336,19 +175,23 @@ def _facts(encoder: Encoder, coded: Coded, match: Match | None, bpp: float | Non
 
 def _reconstruct(encoder: Encoder, coded: Coded, path: Path | None, check: bool) -> dict[str, Any]:
     from conformance.encoder.encode import decodes_as_expected, reconstruct
+    from refdec.codestream.profiles import TRANSFORM_NAMES
     from refdec.picture.files import write
     from refdec.trace import atomic_file
 
-    picture = reconstruct(coded, encoder.machine)
     if path is not None:
         with atomic_file(path) as file:
-            write(picture, file, path.suffix[1:])
+            write(reconstruct(coded, encoder.machine), file, path.suffix[1:])
     if not check:
         return {}
-    if not decodes_as_expected(coded, picture, encoder.machine, encoder.tools.quality_rounding):
-        typer.echo("the decoder does not show what the encoder expects", err=True)
-        raise typer.Exit(1)
-    return {"checked": True}
+    points = [TRANSFORM_NAMES[index].lower() for index in dict.fromkeys(coded.picture.synthesis_transform_id)]
+    for point in points:
+        picture = reconstruct(coded, encoder.machine, point)
+        rounding = encoder.tools.quality_rounding
+        if not decodes_as_expected(coded, picture, encoder.machine, rounding, point):
+            typer.echo(f"the decoder does not show what the encoder expects with {point.upper()}", err=True)
+            raise typer.Exit(1)
+    return {"checked": points}
 
 
 def _as_text(facts: dict[str, Any]) -> str:

@@ -31,8 +31,9 @@ from refdec.codestream.assemble import write_picture_header, write_rendering, wr
 from refdec.decoder import decode
 from refdec.entropy import Rounding
 from refdec.errors import ModelError
+from refdec.filters import FilterContext, apply_filters, enabled_filters
 from refdec.models_io import MODEL_IDS
-from refdec.picture import Picture, coded_planes, make_picture
+from refdec.picture import Picture, coded_planes, finish_picture, make_picture, source_planes
 from refdec.settings import Settings
 from refdec.synthesis_stage import Steps, synthesis_models, synthesise_planes
 
@@ -187,27 +188,49 @@ class Encoder:
         return sum(trial.seconds for trial in self.trials) + sum(self.seconds.values())
 
 
-def reconstruct(coded: Coded, machine: Machine) -> Picture:
+def reconstruct(coded: Coded, machine: Machine, operating_point: str | None = None) -> Picture:
     """The picture that every decoder makes of it, from the encoder's own latents.
 
+    :param operating_point: one that the stream lists; ``None`` for its default.
     :raises ModelError: the synthesis model is missing.
     """
-    settings = Settings(machine.engine, machine.threads)
+    settings = Settings(machine.engine, machine.threads, operating_point=operating_point)
     transforms = synthesis_models(coded.picture, machine.models, settings)
     latents = latents_of(coded, machine)
     luma, chroma = synthesise_planes(
         coded.picture, transforms, latents, settings, None, Steps(coded.picture, None)
     )
     planes = coded_planes(coded.picture, luma, chroma)
-    return make_picture(coded.picture, planes, engine=machine.engine, threads=machine.threads)
+    how = {"engine": machine.engine, "threads": machine.threads}
+    if not enabled_filters(coded.tools, settings):
+        return make_picture(coded.picture, planes, **how)
+    context = filter_context(coded, machine, settings)
+    filtered = apply_filters(source_planes(coded.picture, planes, **how), context)
+    return finish_picture(coded.picture, filtered, **how)
 
 
-def decodes_as_expected(coded: Coded, picture: Picture, machine: Machine, rounding: Rounding) -> bool:
+def filter_context(coded: Coded, machine: Machine, settings: Settings) -> FilterContext:
+    """What the post-filters know apart from the planes."""
+    log = None
+    if coded.tools.LEF_enabled_flag:
+        log = np.ascontiguousarray(coded.beliefs[0].scales.log[coded.tools.LEF_chIdx], np.int32)
+    return FilterContext(coded.picture, coded.tools, log, machine.models, settings)
+
+
+def decodes_as_expected(
+    coded: Coded, picture: Picture, machine: Machine, rounding: Rounding, operating_point: str | None = None
+) -> bool:
     """Whether the decoder makes this picture of the stream."""
 
     def decoded() -> Picture:
-        dialect, threads = coded.picture.dialect, machine.threads
-        return decode(coded.data, machine.models, dialect=dialect, threads=threads, quality_rounding=rounding)
+        return decode(
+            coded.data,
+            machine.models,
+            dialect=coded.picture.dialect,
+            threads=machine.threads,
+            quality_rounding=rounding,
+            operating_point=operating_point,
+        )
 
     # in an empty context the decoder's own engine runs, whatever coded the picture
     found = Context().run(decoded)
