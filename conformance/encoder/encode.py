@@ -28,6 +28,7 @@ from conformance.encoder.source import Source
 from conformance.encoder.stream import with_quality_map
 from refdec.codestream import PictureHeader
 from refdec.codestream.assemble import write_picture_header, write_rendering, write_tool_header
+from refdec.codestream.profiles import TRANSFORM_NAMES
 from refdec.decoder import decode
 from refdec.entropy import Rounding
 from refdec.errors import ModelError
@@ -79,8 +80,9 @@ class Encoder:
         """
         if model_id not in self._prepared:
             header = self.header(model_id, 0, 0)
+            point = TRANSFORM_NAMES[header.synthesis_transform_id[0]].lower()
             networks = self._networks.get(model_id) or load_float_encoder(
-                self.machine.models, model_id, self.device
+                self.machine.models, model_id, self.device, point
             )
             start = time.perf_counter()
             latents = networks.analyse(self.source)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.importer.analysis import import_analysis
 from conformance.importer.checkpoint import Checkpoint, read_checkpoint
 from conformance.importer.entropy import convert_entropy
 from conformance.importer.networks import OPERATING_POINTS, convert_networks, synthesis_name
@@ -118,6 +119,7 @@ def import_folder(
                 read, model_id, beta, entropy, options.scheme, options.calibrate, options.thorough, progress
             ):
                 write(model_id, part.kind, part.component, part.source, part.model)
+            report.written += import_analysis(read, model_id, beta, output)
     if not report.written:
         raise ModelError(
             f"{source} holds none of the official checkpoints, e.g. {report.absent[0]} "
