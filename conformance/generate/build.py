@@ -12,6 +12,7 @@ import numpy as np
 from conformance.encoder.payloads import encode_payloads
 from conformance.encoder.stream import NO_RENDERING, with_quality_map
 from conformance.generate import draw
+from conformance.generate.headers import draw_header
 from conformance.generate.plan import Int8, Int32, Part, Plan
 from conformance.verify.build import reordered
 from conformance.verify.synthetic import Splitmix
@@ -20,7 +21,8 @@ from refdec.codestream import CHANNELS, ComponentHeader, PictureHeader, ToolHead
 from refdec.codestream.geometry import cube_shape, hyper_size
 from refdec.codestream.headers import component_header, thread_fields
 from refdec.codestream.profiles import PROFILE_TRANSFORMS, TRANSFORM_NAMES, level_models
-from refdec.models_io import ModelSet
+from refdec.codestream.tool_syntax import TON
+from refdec.models_io import EntropyModel, ModelSet
 from refdec.scales import Scales, component_scales
 
 ENGINE = "golden"
@@ -75,7 +77,12 @@ class Builder:
         self.context, self.plan = context, plan
         self.engine = entropy.engine(ENGINE)
         self.model_id = context.model(plan.model, plan)
-        self.models = tuple(context.models.entropy(self.model_id, c) for c in (0, 1))
+
+    @cached_property
+    def models(self) -> tuple[EntropyModel, EntropyModel]:
+        """The entropy models of both components."""
+        models = self.context.models
+        return models.entropy(self.model_id, 0), models.entropy(self.model_id, 1)
 
     @cached_property
     def quality_map(self) -> Int8 | None:
@@ -177,6 +184,17 @@ class Builder:
             symbols.append(choose(random, levels, mask, header.num_threads_r))
         return z_hats, symbols
 
+    @cached_property
+    def tools(self) -> ToolHeader:
+        """The tool header."""
+        plan = self.plan
+        if plan.tools_drawn is not None:
+            random = self.context.random("tools")
+            drawn: ToolHeader = draw_header(TON, random, self.picture, plan.tools_drawn)
+            return drawn
+        lsbs = (int(plan.parts[0].lsbs), int(plan.parts[1].lsbs))
+        return ToolHeader(**{"lsbs_enable_flag": lsbs, **plan.tools})
+
     def scales(self, c: int, z_hat: Int8) -> Scales:
         """What hyper-latent and header say about a component's symbols."""
         return component_scales(self.picture, c, self.models[c], z_hat, self.quality_map, self.engine)
@@ -188,7 +206,7 @@ class Builder:
         z_hats, symbols = self.drawn
         payloads = encode_payloads(
             self.picture,
-            (self.models[0], self.models[1]),
+            self.models,
             z_hats,
             symbols,
             self.quality_map,
@@ -196,13 +214,12 @@ class Builder:
             quality_rounding=plan.rounding,
             left_out=plan.left_out,
         )
-        lsbs = (int(plan.parts[0].lsbs), int(plan.parts[1].lsbs))
         data = assemble(
             self.picture,
             z=payloads.z,
             residuals=payloads.residual,
             quality=payloads.quality,
-            tools=None if plan.bare else ToolHeader(**{"lsbs_enable_flag": lsbs, **plan.tools}),
+            tools=None if plan.bare else self.tools,
             rendering=None if plan.bare else plan.rendering or NO_RENDERING,
             user_data=plan.user_data,
             strict=plan.strict,

@@ -156,17 +156,18 @@ def _refused(spec: SuiteSpec, context: Context, item: Item, bad: Refused) -> Mad
     error = refusal(context, bad)
     if error is None:
         raise GenerateError("the stream is not refused: it decodes")
-    stated = (bad.error, bad.element, bad.bit_offset)
-    found = (type(error), error.element, error.bit_offset)
-    if any(s is not None and s != f for s, f in zip(stated, found, strict=True)):
-        raise GenerateError(f"refused as {found}, the recipe says {stated}: {error}")
-    good = parse(context.build(bad.base), bad.base.dialect)
+    place = ((bad.element, error.element), (bad.bit_offset, error.bit_offset))
+    if not isinstance(error, bad.error) or any(s is not None and s != f for s, f in place):
+        stated = (bad.error.__name__, bad.element, bad.bit_offset)
+        raise GenerateError(f"refused as {type(error).__name__} {error}; the recipe says {stated}")
+    plan = bad.base.plan
+    good = parse(bad.base.data, plan.dialect)
     point = TRANSFORM_NAMES[good.picture.synthesis_transform_id[0]].lower()
     entry = {
-        **_head(spec, item, bad.base),
+        **_head(spec, item, plan),
         "features": ["malformed"],
         **claims(good),
-        **_decode_facts(spec, bad.base, point),
+        **_decode_facts(spec, plan, point),
         **file_facts(item.name, bad.data),
         "models": context.models.digests(good.picture.model_id, ("entropy", "latent", point)),
         "expect": {
@@ -182,9 +183,9 @@ def _refused(spec: SuiteSpec, context: Context, item: Item, bad: Refused) -> Mad
 def refusal(context: Context, bad: Refused) -> BitstreamError | None:
     """How the reference decoder refuses a stream, ``None`` if it does not."""
     try:
-        stream = parse(bad.data, bad.base.dialect)
+        stream = parse(bad.data, bad.base.plan.dialect)
         point = TRANSFORM_NAMES[stream.picture.synthesis_transform_id[0]].lower()
-        decode_picture(stream, context.models, settings_of(bad.base, point))
+        decode_picture(stream, context.models, settings_of(bad.base.plan, point))
     except BitstreamError as error:
         return error
     return None

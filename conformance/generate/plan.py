@@ -69,6 +69,7 @@ class Plan:
     :param z: draws hyper-latents; ``symbols``: draws residuals; ``None``: from the models' distributions.
     :param solve: makes both by search instead.
     :param header: other fields of the picture header, ``tools``: of the tool header.
+    :param tools_drawn: draw the tool header instead, see :func:`conformance.generate.headers.draw_header`.
     :param bare: no tool header, no rendering information, substreams in reverse order.
     :param strict: refuse to write what a conforming stream may not hold.
     :param keep: progressive decoding: channels that the decoder keeps.
@@ -95,6 +96,7 @@ class Plan:
     solve: Solve | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, Any] = field(default_factory=dict)
+    tools_drawn: Mapping[str, Any] | None = None
     rendering: RenderingInformation | None = None
     user_data: Sequence[bytes] = ()
     bare: bool = False
@@ -104,16 +106,24 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Base:
+    """A good stream: its plan and its bytes."""
+
+    plan: Plan
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Refused:
     """A stream that must be refused, and why.
 
-    :param base: plan of the stream that it was made from: how it is to be read.
-    :param error: class that must be raised; ``element`` and ``bit_offset``: where, ``None`` if it is the
-        reference decoder that says so.
+    :param base: the good stream that it was made from: how it is to be read.
+    :param error: class that must be raised, or one of its subclasses; ``element`` and ``bit_offset``: where,
+        ``None`` if it is the reference decoder that says so.
     """
 
     data: bytes
-    base: Plan
+    base: Base
     error: type[BitstreamError]
     element: str | None = None
     bit_offset: int | None = None

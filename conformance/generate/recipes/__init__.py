@@ -3,10 +3,16 @@
 from conformance.generate.recipes import (  # noqa: F401
     basic,
     containers,
+    filters,
     formats,
+    header_rules,
+    hostile,
     layout,
     optional,
+    payloads,
     quality,
     scalings,
+    segments,
     symbols,
+    truncated,
 )

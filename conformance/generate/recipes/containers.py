@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from conformance.generate.build import Context
+from conformance.generate.fields import RENDERING
 from conformance.generate.plan import Plan, both
 from conformance.generate.registry import recipe
-from refdec.codestream import RenderingInformation
-from refdec.codestream.headers import Cicp, Clli, DynamicMetadata, MasteringPrimary, Mdcv
-
-PRIMARIES = tuple(MasteringPrimary(1000 + i, 65535 - i) for i in range(3))
-RENDERING = RenderingInformation(
-    cicp_info_present_flag=1,
-    mdcv_info_present_flag=1,
-    clli_info_present_flag=1,
-    dm_present_flag=1,
-    cicp=Cicp(9, 16, 9, 1, 2),
-    mdcv=Mdcv((PRIMARIES[0], PRIMARIES[1], PRIMARIES[2]), 15635, 16450, 10_000_000, 1),
-    clli=Clli(1000, 400),
-    dm=DynamicMetadata(4, 3, (1, 255, 128)),
-)
 
 
 @recipe("must-decode")

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from conformance.generate import draw
 from conformance.generate.build import Context
+from conformance.generate.fields import chroma, planar
 from conformance.generate.plan import Plan, both
 from conformance.generate.registry import recipe
-
-FACTORS = {"444": (0, 0), "422": (0, 1), "420": (1, 1)}
-
-
-def chroma(source: str, coded: str) -> dict[str, Any]:
-    """Header fields of a source and a coded chroma format."""
-    fields = dict(zip(("s_ver_minus1", "s_hor_minus1"), FACTORS[source], strict=True))
-    fields |= dict(zip(("c_ver_minus1", "c_hor_minus1"), FACTORS[coded], strict=True))
-    return fields
 
 
 @recipe("must-decode", variants={"422": "422", "420": "420"})
@@ -36,7 +26,7 @@ def planes(c: Context, form: str) -> Plan:
     The output is Y, U, V, the latter two cut down where the format says so. If sizes are off by one, halves
     of odd sizes were rounded down.
     """
-    return Plan(size=(77, 83), model=2, header={"colour_transform_idx": 0, **chroma(form, form)})
+    return Plan(size=(77, 83), model=2, header=planar(form, form))
 
 
 @recipe("must-decode")
@@ -45,8 +35,7 @@ def planes_upsampled(c: Context) -> Plan:
 
     Interpolated samples can lie outside of the range, and are clipped when they are rounded.
     """
-    fields = {"colour_transform_idx": 0, **chroma("444", "420")}
-    return Plan(size=(66, 70), model=0, header=fields, symbols=draw.escapes(40))
+    return Plan(size=(66, 70), model=0, header=planar("444", "420"), symbols=draw.escapes(40))
 
 
 @recipe(
