@@ -65,6 +65,13 @@ FiltersOption = Annotated[
     bool,
     typer.Option("--ignore-post-filters", help="Decode without the stream's post-filters."),
 ]
+FirstTileOption = Annotated[
+    bool,
+    typer.Option(
+        "--eicci-first-tile",
+        help="Use the networks of eICCI's first tile for all tiles, as the reference decoder does.",
+    ),
+]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
 
 
@@ -116,6 +123,7 @@ def decode(
     channels: ChannelsOption = None,
     quality_rounding: RoundingOption = "floor",
     ignore_post_filters: FiltersOption = False,
+    eicci_first_tile: FirstTileOption = False,
     dialect: DialectOption = "t840",
     max_pixels: MaxPixelsOption = None,
     max_memory: MaxMemoryOption = None,
@@ -134,6 +142,7 @@ def decode(
         _rounding(quality_rounding),
         _operating_point(operating_point),
         ignore_post_filters,
+        eicci_first_tile,
     )
     job = DecodeJob(
         stream,
@@ -160,7 +169,7 @@ def trace(
         typer.Option(
             "--until",
             help="Last stage: entropy, latent or picture. By default the last one that the model set has "
-            "all files for; the latent where the picture needs a tool that is not implemented.",
+            "all files for; the latent where the picture cannot be made.",
         ),
     ] = None,
     engine: EngineOption = "jit",
@@ -169,6 +178,7 @@ def trace(
     channels: ChannelsOption = None,
     quality_rounding: RoundingOption = "floor",
     ignore_post_filters: FiltersOption = False,
+    eicci_first_tile: FirstTileOption = False,
     dialect: DialectOption = "t840",
     max_pixels: MaxPixelsOption = None,
     max_memory: MaxMemoryOption = None,
@@ -193,6 +203,7 @@ def trace(
         _rounding(quality_rounding),
         _operating_point(operating_point),
         ignore_post_filters,
+        eicci_first_tile,
     )
     limits = _limits(max_pixels, max_memory, max_input)
     model_set = _models(models)

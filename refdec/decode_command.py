@@ -15,9 +15,9 @@ from refdec.command import read_input
 from refdec.decoder import decode_picture, post_filters
 from refdec.limits import Limits
 from refdec.models_io import ModelSet
+from refdec.operating_point import operating_point
 from refdec.picture import Picture, colour_of, require_format, write
 from refdec.settings import Progress, Settings
-from refdec.synthesis_stage import operating_point
 from refdec.trace import atomic_file
 
 LONG_PIXELS = 1 << 20

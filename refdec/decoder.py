@@ -16,15 +16,10 @@ from refdec.latent_stage import decode_latents
 from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.memory import picture_memory, require_memory
 from refdec.models_io import ModelSet
+from refdec.operating_point import OperatingPointError
 from refdec.picture import Picture, coded_planes, finish_picture, make_picture, source_planes
 from refdec.settings import DEFAULT_SETTINGS, Observer, Progress, Settings
-from refdec.synthesis_stage import (
-    OperatingPointError,
-    Steps,
-    require_decodable,
-    synthesis_models,
-    synthesise_planes,
-)
+from refdec.synthesis_stage import Steps, require_decodable, synthesis_models, synthesise_planes
 
 UInt16 = npt.NDArray[np.uint16]
 
@@ -56,6 +51,7 @@ def decode(
     quality_rounding: Rounding = "floor",
     operating_point: str | None = None,
     ignore_post_filters: bool = False,
+    eicci_first_tile: bool = False,
     observer: Observer | None = None,
     progress: Progress | None = None,
 ) -> Picture:
@@ -66,7 +62,15 @@ def decode(
     :raises ModelError: the model set lacks what the stream needs.
     :raises OperatingPointError: the stream does not list the operating point.
     """
-    settings = Settings(engine, threads, channels, quality_rounding, operating_point, ignore_post_filters)
+    settings = Settings(
+        engine,
+        threads,
+        channels,
+        quality_rounding,
+        operating_point,
+        ignore_post_filters,
+        eicci_first_tile,
+    )
     stream = parse(data, dialect, limits)
     missing = post_filters(stream.tools)
     if ignore_post_filters and missing:

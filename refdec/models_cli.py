@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,7 @@ SetArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the 
 @models_app.command("list")
 def list_command(directory: SetArgument, as_json: JsonOption = False) -> None:
     """The files of a model set."""
-    from refdec.models_io import COMPONENT_NAMES, open_models
+    from refdec.models_io import COMPONENT_NAMES, eicci_kind, open_models
 
     rows: list[dict[str, object]] = [
         {
@@ -40,26 +41,44 @@ def list_command(directory: SetArgument, as_json: JsonOption = False) -> None:
         }
         for m, kind, c, path in open_models(directory).files()
     ]
+    rows += [
+        {
+            "model": "",
+            "kind": eicci_kind(bank, index),
+            "component": "",
+            "file": str(path),
+            "bytes": path.stat().st_size,
+        }
+        for bank, index, path in open_models(directory).eicci_files()
+    ]
     _print(rows, directory, as_json)
 
 
 @models_app.command("check")
 def check_command(directory: SetArgument, as_json: JsonOption = False) -> None:
     """Read every file of a model set: digest, shapes, ranges, and the proof that nothing overflows."""
-    from refdec.models_io import COMPONENT_NAMES, open_models
+    from refdec.models_io import COMPONENT_NAMES, eicci_kind, open_models
 
     model_set = open_models(directory)
     rows: list[dict[str, object]] = []
-    for m, kind, c, _ in model_set.files():
+
+    def check(what: dict[str, object], digest: Callable[[], str]) -> None:
         try:
-            facts = model_set.load(m, kind, c).digest
+            rows.append({**what, "verdict": "ok", "facts": digest()})
+        except ModelError as error:
+            rows.append({**what, "verdict": "bad", "facts": str(error)})
+
+    for m, kind, c, _ in model_set.files():
+
+        def load(m: int = m, kind: str = kind, c: int = c) -> str:
             if kind == "entropy":
                 model_set.entropy(m, c)
-            verdict = "ok"
-        except ModelError as error:
-            verdict, facts = "bad", str(error)
-        row = {"model": m, "kind": kind, "component": COMPONENT_NAMES[c], "verdict": verdict, "facts": facts}
-        rows.append(row)
+            return model_set.load(m, kind, c).digest
+
+        check({"model": m, "kind": kind, "component": COMPONENT_NAMES[c]}, load)
+    for bank, index, _ in model_set.eicci_files():
+        what: dict[str, object] = {"model": "", "kind": eicci_kind(bank, index), "component": ""}
+        check(what, lambda bank=bank, index=index: model_set.eicci(bank, index).digest)  # type: ignore[misc]
     _print(rows, directory, as_json)
     if any(row["verdict"] != "ok" for row in rows):
         raise typer.Exit(MISMATCH)
@@ -83,7 +102,10 @@ def prove_command(
     from refdec.integer.model_file import load_model
     from refdec.models_io import open_models
 
-    paths = [path for *_, path in open_models(file).files()] if file.is_dir() else [file]
+    paths = [file]
+    if file.is_dir():
+        models = open_models(file)
+        paths = [path for *_, path in models.files()] + [path for *_, path in models.eicci_files()]
     rows: list[dict[str, object]] = []
     for path in paths:
         name = str(path.relative_to(file)) if file.is_dir() else path.name

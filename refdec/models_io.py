@@ -8,6 +8,10 @@ A set is a folder with one folder a rate point::
     DIR/model<m>/latent_UV.safetensors    hyper-decoder
     DIR/model<m>/{sop,bop,hop}_{Y,UV}.safetensors   synthesis transforms
 
+and, for all rate points together, the networks of the post-filter eICCI, ten in each of two banks::
+
+    DIR/eicci_{bop,hop}_<k>.safetensors
+
 Any subset may be there: a missing file is an error only for the stream that needs it, and the error
 names the file and the command that makes it.
 """
@@ -25,12 +29,15 @@ from refdec.codestream import CHANNELS
 from refdec.errors import ModelError
 from refdec.integer.graph import Graph
 from refdec.integer.model_file import Model, load_model
+from refdec.networks.eicci import EicciModel, eicci_model
 from refdec.networks.models import LatentModel, SynthesisModel, latent_model, synthesis_model
 
 COMPONENT_NAMES = ("Y", "UV")
 MODEL_IDS = (0, 1, 2, 3)
 KINDS = ("entropy", "latent", "sop", "bop", "hop")
 BUNDLED = "models/lite"
+EICCI_BANKS = ("bop", "hop")
+EICCI_NETWORKS = 10
 HYPER_SCALE_DECODER = "hyper_scale_decoder"
 GAIN_LOG_MIN, GAIN_LOG_MAX = -2048, 2047
 Z_SYMBOLS = 63
@@ -65,6 +72,8 @@ class ModelSet:
     _entropy: dict[tuple[int, int], EntropyModel] = field(default_factory=dict)
     _latent: dict[tuple[int, int], LatentModel] = field(default_factory=dict)
     _synthesis: dict[tuple[int, str, int], SynthesisModel] = field(default_factory=dict)
+    loaded_eicci: dict[tuple[str, int], Model] = field(default_factory=dict)
+    _eicci: dict[tuple[str, int], EicciModel] = field(default_factory=dict)
 
     def has(self, model_id: int, kind: str, component: int) -> bool:
         """Whether there is such a model or model file; a file may still turn out to be damaged."""
@@ -120,6 +129,38 @@ class ModelSet:
             self._synthesis[key] = synthesis_model(model, component, latents, file_name(*key))
         return self._synthesis[key]
 
+    def has_eicci(self, bank: str, index: int) -> bool:
+        """Whether there is such a network of eICCI; a file may still turn out to be damaged."""
+        if (bank, index) in self.loaded_eicci:
+            return True
+        return self.root is not None and (self.root / eicci_file_name(bank, index)).is_file()
+
+    def eicci(self, bank: str, index: int) -> EicciModel:
+        """One network of the post-filter eICCI, read and checked at its first use.
+
+        :param bank: ``bop`` or ``hop``; ``index``: 0..9.
+        :raises ModelError: as :meth:`load`, or its graphs do not fit together.
+        """
+        key = (bank, index)
+        if key not in self._eicci:
+            name = eicci_file_name(bank, index)
+            if key not in self.loaded_eicci:
+                if self.root is None or not (self.root / name).is_file():
+                    raise ModelError(self._absent_eicci(name))
+                self.loaded_eicci[key] = _read(self.root / name, eicci_kind(bank, index))
+            self._eicci[key] = eicci_model(self.loaded_eicci[key], name)
+        return self._eicci[key]
+
+    def eicci_files(self) -> Iterator[tuple[str, int, Path]]:
+        """Every file of an eICCI network that the folder holds: bank, index, path."""
+        if self.root is None:
+            return
+        for bank in EICCI_BANKS:
+            for index in range(EICCI_NETWORKS):
+                path = self.root / eicci_file_name(bank, index)
+                if path.is_file():
+                    yield bank, index, path
+
     def digests(self, model_id: int, kinds: Sequence[str]) -> dict[str, str]:
         """Digest by file name of all models of these kinds, both components.
 
@@ -145,6 +186,16 @@ class ModelSet:
                     path = self.root / file_name(model_id, kind, component)
                     if path.is_file():
                         yield model_id, kind, component, path
+
+    def _absent_eicci(self, name: str) -> str:
+        if self.root is None:
+            return f"this model set has no {name}"
+        have = ", ".join(f"{bank} {index}" for bank, index, _ in self.eicci_files())
+        return (
+            f"{self.root / name} is missing, and the stream's post-filter eICCI uses it "
+            f"(the folder holds {have or 'no network of that filter'}); "
+            f"make it with: refconf import CHECKPOINTS -o {self.root}"
+        )
 
     def _absent(self, name: str, model_id: int) -> str:
         if self.root is None:
@@ -189,6 +240,16 @@ def kind_of(kind: str, component: int) -> str:
 def file_name(model_id: int, kind: str, component: int) -> str:
     """Path of a model file inside its set, e.g. ``model2/entropy_UV.safetensors``."""
     return f"model{model_id}/{kind_of(kind, component)}.safetensors"
+
+
+def eicci_kind(bank: str, index: int) -> str:
+    """What the file of an eICCI network says it holds, e.g. ``eicci_bop_3``."""
+    return f"eicci_{bank}_{index}"
+
+
+def eicci_file_name(bank: str, index: int) -> str:
+    """Path of an eICCI network inside its set, e.g. ``eicci_bop_3.safetensors``."""
+    return f"{eicci_kind(bank, index)}.safetensors"
 
 
 def entropy_model(model: Model, component: int, name: str = "the model") -> EntropyModel:

@@ -28,6 +28,8 @@ class Settings:
     :param quality_rounding: ``floor`` or ``truncate``, for negative odd sums in the quality map's prediction.
     :param operating_point: ``sop``, ``bop`` or ``hop``, one that the stream lists; ``None`` for its default.
     :param ignore_post_filters: decode without the post-filters that the stream turns on.
+    :param eicci_first_tile: what the stream says about the first tile of the filter eICCI is used for all
+        tiles, as the reference decoder does: for comparisons with its pictures.
     """
 
     engine: str = "jit"
@@ -36,6 +38,7 @@ class Settings:
     quality_rounding: Rounding = "floor"
     operating_point: str | None = None
     ignore_post_filters: bool = False
+    eicci_first_tile: bool = False
 
 
 DEFAULT_SETTINGS = Settings()

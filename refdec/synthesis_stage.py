@@ -7,24 +7,15 @@ import numpy.typing as npt
 
 from refdec.codestream import Codestream, PictureHeader
 from refdec.codestream.geometry import synthesis_tiles
-from refdec.codestream.profiles import TRANSFORM_NAMES
-from refdec.errors import RefdecError, UnsupportedFeatureError
-from refdec.filters import missing_filters
 from refdec.models_io import COMPONENT_NAMES, ModelSet
 from refdec.networks import SynthesisModel, synthesise
+from refdec.operating_point import operating_point
 from refdec.picture import require_supported
 from refdec.settings import Observer, Progress, Settings
 
 Int16 = npt.NDArray[np.int16]
 UInt16 = npt.NDArray[np.uint16]
 Transforms = tuple[SynthesisModel, SynthesisModel]
-
-
-class OperatingPointError(RefdecError):
-    """The caller asked for an operating point that the stream does not list."""
-
-    exit_code = 2
-    code = "operating-point"
 
 
 class Steps:
@@ -43,35 +34,13 @@ class Steps:
             self._progress(self._count, self.total)
 
 
-def operating_point(picture: PictureHeader, settings: Settings) -> str:
-    """``sop``, ``bop`` or ``hop``: the caller's choice, else the stream's default.
-
-    :raises OperatingPointError: the stream does not list what the caller chose.
-    """
-    listed = [TRANSFORM_NAMES[i].lower() for i in picture.synthesis_transform_id]
-    chosen = settings.operating_point
-    if chosen is not None and chosen not in listed:
-        raise OperatingPointError(
-            f"the stream does not offer operating point '{chosen}'; it lists {', '.join(listed)}"
-        )
-    return chosen or listed[0]
-
-
 def require_decodable(stream: Codestream, settings: Settings) -> None:
-    """Refuse at once what would otherwise fail, or be wrong, at the end of a long decode (AR-PIC-06).
+    """Refuse at once what would otherwise fail, or be wrong, at the end of a long decode (AR-PIC-09).
 
-    :raises UnsupportedFeatureError: a post-filter is not implemented, or the colour conversion not defined.
+    :raises UnsupportedFeatureError: the colour conversion is not defined.
     :raises OperatingPointError: the stream does not list what the caller chose.
     """
     require_supported(stream.picture)
-    filters = missing_filters(stream.tools, settings)
-    if filters:
-        raise UnsupportedFeatureError(
-            f"the stream turns on the post-filter {' and '.join(filters)}, which is not implemented",
-            element="TON",
-            expected="a post-filter that is implemented, or none",
-            found=", ".join(filters),
-        )
     operating_point(stream.picture, settings)
 
 

@@ -7,12 +7,14 @@ import enum
 from refdec.codestream import Codestream
 from refdec.decoder import decode_payloads, decode_picture
 from refdec.errors import RefdecError, UnsupportedFeatureError
+from refdec.filters import filter_digests, filters_available
 from refdec.latent_stage import decode_latents
 from refdec.limits import Limits
 from refdec.memory import latent_memory, require_memory
 from refdec.models_io import ModelSet
+from refdec.operating_point import operating_point
 from refdec.settings import Observer, Settings
-from refdec.synthesis_stage import operating_point, require_decodable
+from refdec.synthesis_stage import require_decodable
 
 
 class StageError(RefdecError):
@@ -35,6 +37,7 @@ class Stage(enum.Enum):
         if self is Stage.PICTURE:
             facts["operating_point"] = operating_point(stream.picture, settings)
             facts["ignore_post_filters"] = settings.ignore_post_filters
+            facts["eicci_first_tile"] = settings.eicci_first_tile
         return facts
 
 
@@ -59,6 +62,8 @@ def last_stage(stream: Codestream, models: ModelSet, settings: Settings, name: s
         stages.remove(Stage.PICTURE)
     for stage in stages:
         kinds = _kinds(stream, settings, stage)
+        if stage is Stage.PICTURE and not filters_available(stream.picture, stream.tools, models, settings):
+            continue
         if all(models.has(stream.picture.model_id, kind, c) for kind in kinds for c in (0, 1)):
             return stage
     return Stage.ENTROPY
@@ -69,7 +74,10 @@ def model_digests(stream: Codestream, models: ModelSet, settings: Settings, stag
 
     :raises ModelError: one of them is missing or damaged.
     """
-    return models.digests(stream.picture.model_id, _kinds(stream, settings, stage))
+    digests = models.digests(stream.picture.model_id, _kinds(stream, settings, stage))
+    if stage is Stage.PICTURE:
+        digests |= filter_digests(stream.picture, stream.tools, models, settings)
+    return digests
 
 
 def trace_stream(

@@ -13,6 +13,8 @@ from pathlib import Path
 from conformance.importer.analysis import import_analysis
 from conformance.importer.checkpoint import Checkpoint, read_checkpoint
 from conformance.importer.entropy import convert_entropy
+from conformance.importer.filters import FOLDER as FILTER_FOLDER
+from conformance.importer.filters import convert_filters, eicci_names
 from conformance.importer.networks import OPERATING_POINTS, convert_networks, synthesis_name
 from refdec.errors import ModelError
 from refdec.integer.model_file import Model, save_model
@@ -92,8 +94,7 @@ def import_folder(
     def read(name: str) -> Checkpoint | None:
         return read_checkpoint(source / name, name) if (source / name).is_file() else None
 
-    def write(model_id: int, kind: str, component: int, name: str, model: Model) -> None:
-        target = file_name(model_id, kind, component)
+    def write(target: str, name: str, model: Model) -> None:
         (output / target).parent.mkdir(parents=True, exist_ok=True)
         save_model(output / target, model)
         report.written.append((target, name, model.digest))
@@ -110,7 +111,7 @@ def import_folder(
                 progress(name)
                 model = rule.convert(checkpoint, component, options)
                 made[rule.kind, component] = model
-                write(model_id, rule.kind, component, name, model)
+                write(file_name(model_id, rule.kind, component), name, model)
         if options.networks and ("entropy", 0) in made and ("entropy", 1) in made:
             names = [synthesis_name(point, c, beta) for point in OPERATING_POINTS for c in (0, 1)]
             report.absent += [name for name in names if not (source / name).is_file()]
@@ -118,8 +119,13 @@ def import_folder(
             for part in convert_networks(
                 read, model_id, beta, entropy, options.scheme, options.calibrate, options.thorough, progress
             ):
-                write(model_id, part.kind, part.component, part.source, part.model)
+                write(file_name(model_id, part.kind, part.component), part.source, part.model)
             report.written += import_analysis(read, model_id, beta, output)
+    if options.networks:
+        for target, name, model in convert_filters(read, options.scheme, options.calibrate, progress):
+            write(target, name, model)
+        if (source / FILTER_FOLDER).is_dir():
+            report.absent += [name for name in eicci_names() if not (source / name).is_file()]
     if not report.written:
         raise ModelError(
             f"{source} holds none of the official checkpoints, e.g. {report.absent[0]} "

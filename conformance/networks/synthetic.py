@@ -7,6 +7,7 @@ They make tests and benchmarks reproducible on any machine. Networks filled like
 from __future__ import annotations
 
 import math
+import re
 import zlib
 
 import torch
@@ -26,8 +27,12 @@ def synthetic_tensor(name: str, shape: tuple[int, ...]) -> Tensor:
     value = pattern(name, math.prod(shape)).double().reshape(shape) / MODULUS - 0.5
     if name.endswith("temperature"):
         return 1 + value
-    if "norm1.weight" in name:
+    if "norm1.weight" in name or re.search(r"BN\w+\.weight$", name):
         return 1 + 0.1 * value
+    if name.endswith("running_var"):
+        return 1 + value
+    if re.search(r"(^|\.)scale[YUV]?$", name):
+        return 0.1 + 0.1 * value
     if len(shape) == 1:
         return 0.1 * value
     return 2 * value / math.sqrt(math.prod(shape[1:]))

@@ -7,7 +7,7 @@ Luma stays in 0..255; chroma is not clipped between filters and saturates at ``+
 A filter is a module with one function ``apply(FilterPlanes, FilterContext) -> FilterPlanes``, pure: it
 returns new planes, or the ones it was given where it changes nothing. Its arithmetic exists twice, in
 :mod:`refdec.filters.golden` and :mod:`refdec.filters.jit`. :data:`refdec.filters.stage.FILTERS` says when a
-filter runs, what it allocates and which model files it reads; a filter without ``apply`` is refused.
+filter runs, what it allocates and which model files it reads.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from refdec.filters.stage import (
     Filter,
     apply_filters,
     enabled_filters,
+    filter_digests,
     filter_memory,
-    missing_filters,
+    filters_available,
     post_filters,
 )
 
@@ -41,7 +42,8 @@ __all__ = [
     "Planes",
     "apply_filters",
     "enabled_filters",
+    "filter_digests",
     "filter_memory",
-    "missing_filters",
+    "filters_available",
     "post_filters",
 ]

@@ -6,14 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from refdec.codestream import PictureHeader, ToolHeader
-from refdec.filters import efe_linear, efe_nonlinear, lef
+from refdec.filters import efe_linear, efe_nonlinear, eicci, lef
 from refdec.filters.planes import FilterContext, FilterPlanes, Planes
 from refdec.models_io import ModelSet
 from refdec.settings import Observer, Settings
 
 
-def _nothing(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings) -> int:
-    return 0
+def _all_there(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings) -> bool:
+    return True
+
+
+def _no_digests(
+    picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings
+) -> dict[str, str]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -22,15 +28,19 @@ class Filter:
 
     :param name: for messages; ``point``: its trace point is ``filter.<point>``.
     :param enabled: whether a tool header turns it on.
-    :param apply: the filter; ``None``: not implemented.
-    :param memory: upper estimate, in bytes, of what it allocates at its peak, its result included.
+    :param apply: the filter. :param memory: upper estimate, in bytes, of what it allocates at its peak, its
+        result included.
+    :param available: whether the model set has the networks that it runs.
+    :param digests: of their files, by name.
     """
 
     name: str
     point: str
     enabled: Callable[[ToolHeader], bool]
-    apply: Callable[[FilterPlanes, FilterContext], FilterPlanes] | None = None
-    memory: Callable[[PictureHeader, ToolHeader, ModelSet, Settings], int] = _nothing
+    apply: Callable[[FilterPlanes, FilterContext], FilterPlanes]
+    memory: Callable[[PictureHeader, ToolHeader, ModelSet, Settings], int]
+    available: Callable[[PictureHeader, ToolHeader, ModelSet, Settings], bool] = _all_there
+    digests: Callable[[PictureHeader, ToolHeader, ModelSet, Settings], dict[str, str]] = _no_digests
 
 
 FILTERS: tuple[Filter, ...] = (
@@ -41,7 +51,15 @@ FILTERS: tuple[Filter, ...] = (
         efe_linear.apply,
         efe_linear.memory,
     ),
-    Filter("eICCI", "eicci", lambda tools: bool(tools.icci_enable_flag)),
+    Filter(
+        "eICCI",
+        "eicci",
+        lambda tools: bool(tools.icci_enable_flag),
+        eicci.apply,
+        eicci.memory,
+        eicci.available,
+        eicci.digests,
+    ),
     Filter(
         "EFE non-linear",
         "efe_nonlinear",
@@ -65,11 +83,6 @@ def post_filters(tools: ToolHeader) -> tuple[str, ...]:
     return tuple(item.name for item in FILTERS if item.enabled(tools))
 
 
-def missing_filters(tools: ToolHeader, settings: Settings) -> tuple[str, ...]:
-    """Names of the filters that would have to run and are not implemented."""
-    return tuple(item.name for item in enabled_filters(tools, settings) if item.apply is None)
-
-
 def apply_filters(planes: Planes, context: FilterContext, observer: Observer | None = None) -> Planes:
     """The planes after all filters that the stream turns on.
 
@@ -80,7 +93,6 @@ def apply_filters(planes: Planes, context: FilterContext, observer: Observer | N
     if observer is not None:
         _show(observer, "filter.input", state.planes)
     for item in enabled_filters(context.tools, context.settings):
-        assert item.apply is not None
         before, state = state, item.apply(state, context)
         if observer is not None:
             if state.alternative is not None and state.alternative is not before.alternative:
@@ -99,6 +111,26 @@ def filter_memory(
     """
     found = [item.memory(picture, tools, models, settings) for item in enabled_filters(tools, settings)]
     return max(found, default=None)
+
+
+def filters_available(
+    picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings
+) -> bool:
+    """Whether the model set has all networks of the filters that run."""
+    return all(item.available(picture, tools, models, settings) for item in enabled_filters(tools, settings))
+
+
+def filter_digests(
+    picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings: Settings
+) -> dict[str, str]:
+    """Digest by file name of all networks of the filters that run.
+
+    :raises ModelError: one is missing or damaged.
+    """
+    found: dict[str, str] = {}
+    for item in enabled_filters(tools, settings):
+        found |= item.digests(picture, tools, models, settings)
+    return found
 
 
 def _show(observer: Observer, point: str, planes: tuple[object, ...]) -> None:

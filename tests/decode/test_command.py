@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import pytest
 from PIL import Image
 
 from conformance.verify.suite import Suite
+from conformance.verify.synthetic_eicci import eicci_model
 from refdec import models_io
 from refdec.cli import app
+from refdec.codestream.headers import Icci, IcciTile
 from refdec.command import run
 from refdec.decoder import decode
-from refdec.filters import stage as filter_stage
+from refdec.integer import save_model
 from refdec.models_io import ModelSet
 from refdec.trace import read_trace
 from tests.decode.conftest import Changed
@@ -227,26 +229,24 @@ def test_trace_of_a_stream_with_a_post_filter(
     assert entries(output)[-6:] == ["plane.Y", "plane.U", "plane.V", "picture.R", "picture.G", "picture.B"]
 
 
-def test_trace_ends_at_the_latent_where_a_post_filter_is_missing(
-    models_folder: Path,
-    changed: Changed,
-    write: Callable[[bytes], str],
-    tmp_path: Path,
-    capsys: Any,
-    monkeypatch: pytest.MonkeyPatch,
+def test_trace_ends_at_the_latent_where_a_network_of_a_post_filter_is_missing(
+    models_folder: Path, changed: Changed, write: Callable[[bytes], str], tmp_path: Path, capsys: Any
 ) -> None:
-    none = tuple(replace(item, apply=None) for item in filter_stage.FILTERS)
-    monkeypatch.setattr(filter_stage, "FILTERS", none)
-    stream = write(changed("plain-64x64", tools={"LEF_enabled_flag": 1}))
+    tools = {"icci_enable_flag": 1, "icci": Icci((IcciTile((1, 0, 0), 0, 3, 0),))}
+    stream = write(changed("plain-64x64", tools=tools))
     output = tmp_path / "t.jsonl"
-    options = (stream, "--models", models_folder, "-o", output)
-    assert refdec("trace", *options) == 0
+    options = (stream, "-o", output)
+    assert refdec("trace", *options, "--models", models_folder) == 0
     assert {"residual_dequantised.Y", "y_hat.Y"} <= set(entries(output))
     assert not any(point.startswith(("synthesis", "plane", "picture")) for point in entries(output))
-    assert refdec("trace", *options, "--until", "picture") == 4
-    assert "LEF" in message(capsys)
-    assert refdec("trace", *options, "--ignore-post-filters") == 0
-    assert any(point.startswith("picture") for point in entries(output))
+    assert refdec("trace", *options, "--models", models_folder, "--until", "picture") == 2
+    assert "eicci_bop_3.safetensors" in message(capsys)
+    whole = tmp_path / "models"
+    shutil.copytree(models_folder, whole)
+    save_model(whole / "eicci_bop_3.safetensors", eicci_model(0, "bop", 3))
+    assert refdec("trace", *options, "--models", whole) == 0
+    assert "filter.eicci.Y" in entries(output)
+    assert "eicci_bop_3.safetensors" in read_trace(output).header["models"]
 
 
 def test_without_models_the_bundled_set_is_used(

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from conformance.verify.suite import Suite
+from conformance.verify.synthetic_eicci import add_eicci
 from refdec.codestream import parse
+from refdec.codestream.headers import EfeNonlinear, Icci, IcciTile
 from refdec.decoder import decode
-from refdec.errors import ResourceLimitError, UnsupportedFeatureError
-from refdec.filters import filter_memory, stage
+from refdec.errors import ModelError, ResourceLimitError
+from refdec.filters import filter_memory
 from refdec.limits import DEFAULT_LIMITS
 from refdec.memory import picture_memory
 from refdec.models_io import ModelSet
@@ -82,23 +84,95 @@ def test_filters_can_be_left_out(suite: Suite, models: ModelSet, changed: Change
         assert sums(found) != sums(decode(data, models))
 
 
-def test_a_filter_that_is_missing_is_refused(
-    models: ModelSet, changed: Changed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = changed("plain-64x64", tools=LEF)
-    monkeypatch.setattr(stage, "FILTERS", tuple(replace(item, apply=None) for item in stage.FILTERS))
+def icci_tools(*entries: IcciTile, tiling: tuple[int, int] | None = None) -> dict[str, Any]:
+    size, overlap = tiling or (0, 0)
+    return {
+        "icci_enable_flag": 1,
+        "icci": Icci(entries, int(tiling is not None), size // 16, overlap // 16),
+    }
+
+
+ICCI_STREAMS = {
+    "short list": ("plain-64x64", {}, icci_tools(IcciTile((1, 1, 0), 1, 1, 0))),
+    "long list, odd": ("odd-65x79", {}, icci_tools(IcciTile((1, 0, 1), 0, 9, 4))),
+    "tiles, cropped": (
+        "regions-dependent",
+        {"diff_display_img_width": 21, "diff_display_img_height": 6},
+        icci_tools(*(IcciTile((1, k % 2, 1), 0, k, 9 - k) for k in range(2)), tiling=(208, 48)),
+    ),
+    "4:2:2": (
+        "odd-65x79",
+        {"s_hor_minus1": 1, "c_hor_minus1": 1, "colour_transform_idx": 0, "bit_depth_idc": 1},
+        icci_tools(IcciTile((0, 1, 1), 0, 0, 5)),
+    ),
+    "all other filters": (
+        "plain-64x64",
+        {},
+        {
+            **icci_tools(IcciTile((1, 1, 1), 0, 2, 8)),
+            **LEF,
+            "EFE_nonlinear_filter_enabled_flag": 1,
+            "efe_nonlinear": EfeNonlinear(),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ICCI_STREAMS)
+def test_eicci_in_a_decode(models: ModelSet, changed: Changed, case: str) -> None:
+    with_networks = add_eicci(ModelSet(None, models.loaded), 5)
+    name, fields, tools = ICCI_STREAMS[case]
+    data = changed(name, tools=tools, **fields)
+    traces = []
+    for engine, threads in (("golden", 1), ("jit", 1), ("jit", 3)):
+        recorder = Recorder()
+        picture = decode(data, with_networks, engine=engine, threads=threads, observer=recorder)
+        traces.append((recorder.digests(), sums(picture)))
+    assert traces[0] == traces[1] == traces[2]
+    assert sums(decode(data, with_networks, threads=2)) == traces[0][1]
+    tensors = recorder.tensors
+    for on, plane in zip(tools["icci"].tiles[0].icci_use, "YUV", strict=True):
+        changes = tensors[f"filter.input.{plane}"] != tensors[f"filter.eicci.{plane}"]
+        assert changes.any() or not on
+    order = [k.split(".")[1] for k in tensors if k.startswith("filter") and k.endswith(".Y")]
+    expected = ["input", "eicci", "efe_nonlinear", "lef"] if "other" in case else ["input", "eicci"]
+    assert order == expected
+
+
+def test_a_missing_network_is_named_before_anything_is_decoded(models: ModelSet, changed: Changed) -> None:
+    data = changed("plain-64x64", tools=icci_tools(IcciTile((1, 0, 0), 0, 6, 0)))
 
     def never(*_: object) -> None:
         raise AssertionError("something was decoded")
 
-    with pytest.raises(UnsupportedFeatureError, match="LEF") as caught:
+    with pytest.raises(ModelError, match="eicci_bop_6"):
         decode(data, models, observer=never)
-    assert caught.value.exit_code == 4 and caught.value.element == "TON"
+    with pytest.warns(UserWarning, match="eICCI"):
+        assert decode(data, models, ignore_post_filters=True).size == (64, 64)
+
+
+def test_the_first_tiles_networks_for_all(models: ModelSet, changed: Changed) -> None:
+    with_networks = add_eicci(ModelSet(None, models.loaded), 5)
+    own, same = (
+        changed(
+            "regions-dependent",
+            tools=icci_tools(*(IcciTile((1, 1, 1), 0, k, k) for k in indices), tiling=(208, 48)),
+        )
+        for indices in ((0, 1), (0, 0))
+    )
+    found = [
+        sums(decode(data, with_networks, eicci_first_tile=first))
+        for data, first in ((own, False), (own, True), (same, False))
+    ]
+    assert found[0] != found[1] == found[2]
 
 
 @pytest.mark.parametrize("engine", ["jit", "golden"])
-def test_memory_stays_below_the_estimate(models: ModelSet, changed: Changed, engine: str) -> None:
-    data = changed("regions-dependent" if engine == "jit" else "plain-64x64", tools=LEF)
+@pytest.mark.parametrize("kind", ["LEF", "eICCI"])
+def test_memory_stays_below_the_estimate(models: ModelSet, changed: Changed, engine: str, kind: str) -> None:
+    models = add_eicci(ModelSet(None, models.loaded), 5)
+    tools = LEF if kind == "LEF" else icci_tools(IcciTile((1, 1, 1)))
+    data = changed("regions-dependent" if engine == "jit" else "plain-64x64", tools=tools)
     parsed = parse(data)
     settings = Settings(engine=engine)
     filters = filter_memory(parsed.picture, parsed.tools, models, settings)
