@@ -93,7 +93,7 @@ def apply_filters(planes: Planes, context: FilterContext, observer: Observer | N
     if observer is not None:
         _show(observer, "filter.input", state.planes)
     for item in enabled_filters(context.tools, context.settings):
-        before, state = state, item.apply(state, context)
+        before, state = state, item.apply(state, context)  # AR-FLT-03
         if observer is not None:
             if state.alternative is not None and state.alternative is not before.alternative:
                 _show(observer, f"filter.{item.point}.alternative", state.alternative)

@@ -152,6 +152,7 @@ def source_planes(
             part = (
                 plane[first:last] if plane.shape == size else chosen.interpolate(plane, size, (first, last))
             )
+            # AR-FLT-01
             np.left_shift(part, spare, out=out[first:last], dtype=np.int32, casting="unsafe")
 
         _strips(size[0], engine, threads, strip)

@@ -29,7 +29,7 @@ def tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def write_all_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -> None:
-    """Common and synthesis checkpoints under their official names."""
+    """Common, synthesis and eICCI checkpoints under their official names."""
     import torch
 
     write_checkpoints(folder, model_ids)
@@ -42,3 +42,16 @@ def write_all_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3
                 (folder / f"VM_{point}").mkdir(exist_ok=True)
                 target = folder / f"VM_{point}" / f"decoder_{component}_{BETAS[model_id]}.pth"
                 torch.save({key: torch.from_numpy(value) for key, value in tensors(source).items()}, target)
+    write_filter_checkpoints(folder)
+
+
+def write_filter_checkpoints(folder: Path) -> None:
+    """The networks of eICCI that the vectors have."""
+    import torch
+
+    from conformance.importer.filters import FOLDER
+
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    for source in sorted((REFERENCE / "weights").glob("eicci_*.npz")):
+        state = {key: torch.from_numpy(value) for key, value in tensors(source).items()}
+        torch.save(state, folder / FOLDER / f"{source.stem}.pth")

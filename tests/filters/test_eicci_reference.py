@@ -16,24 +16,17 @@ from tests.shared_vectors import REFERENCE, requires_shared
 from tests.stage import reference_streams as reference
 
 pytestmark = requires_shared
-NETWORKS = ("mse075", "mss050", "mss075", "mss100")
 
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
     """The reference vectors' networks of the bank, imported."""
-    from conformance.importer.filters import FOLDER
     from conformance.importer.folder import import_folder
     from conformance.networks import convert_filters
-    from tests.decode.reference_models import tensors
-    from tests.networks.official import save
+    from tests.decode.reference_models import write_filter_checkpoints
 
     folder: Path = tmp_path_factory.mktemp("reference")
-    torch = pytest.importorskip("torch")
-    for name in NETWORKS:
-        file = f"eicci_bop_{name}_300k"
-        state = {k: torch.from_numpy(v) for k, v in tensors(REFERENCE / "weights" / f"{file}.npz").items()}
-        save(folder / "in", f"{FOLDER}/{file}.pth", state)
+    write_filter_checkpoints(folder / "in")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convert_filters, "WINDOW", 64)
         patch.setattr(convert_filters, "NOISE_SIDE", 64)

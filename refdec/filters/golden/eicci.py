@@ -24,7 +24,7 @@ LINEAR_BITS = 30
 def saturated(value: Int64, what: str) -> Int32:
     """Chroma as far as AR-FLT-02 lets it go."""
     coverage.clips(what, value, -PLANE_LIMIT, PLANE_LIMIT)
-    return np.clip(value, -PLANE_LIMIT, PLANE_LIMIT).astype(np.int32)
+    return np.clip(value, -PLANE_LIMIT, PLANE_LIMIT).astype(np.int32)  # AR-FLT-02
 
 
 def enlarged(plane: Int32, size: tuple[int, int], threads: int = 1) -> Int32:

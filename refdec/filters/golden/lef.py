@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from refdec import coverage
 from refdec.filters.planes import WHITE, Int32
 
 FLOAT_BITS = 24
@@ -18,7 +19,7 @@ def to_float_bits(numerator: int, denominator: int) -> tuple[int, int]:
     e = 0
     while (numerator << e + 1) // denominator < 1 << FLOAT_BITS:
         e += 1
-    m, rest = divmod(numerator << e, denominator)
+    m, rest = divmod(numerator << e, denominator)  # AR-LEF-01
     if 2 * rest > denominator or (2 * rest == denominator and m % 2 == 1):
         m += 1
     return m, e
@@ -34,7 +35,7 @@ def nearest_index(length: int, target: int) -> list[int]:
         whole, rest = divmod(product, 1 << spare)
         if 2 * rest > 1 << spare or (2 * rest == 1 << spare and whole % 2 == 1):
             whole += 1
-        out.append(min((whole << spare) >> e, length - 1))
+        out.append(min((whole << spare) >> e, length - 1))  # AR-LEF-01
     return out
 
 
@@ -50,7 +51,7 @@ def gain_map(
     out = np.full(size, gains[0], np.int64)
     steering = scale_log[np.ix_(rows, columns)]
     for threshold, gain in zip(thresholds, gains[1:], strict=True):
-        out[steering >= threshold] = gain
+        out[steering >= threshold] = gain  # AR-LEF-02
     return out
 
 
@@ -73,9 +74,11 @@ def sharpen(
             for dx in range(3):
                 weight = 24 if dy == dx == 1 else 5
                 inner += weight * x[dy : dy + height - 2, dx : dx + width - 2]
-        blurred[1:-1, 1:-1] = inner
+        blurred[1:-1, 1:-1] = inner  # AR-LEF-03
     assert blurred.min() >= 0 and blurred.max() <= 64 * WHITE
     gain = gain_map(scale_log, (height, width), thresholds, gains)
     wanted = 100 * blurred + gain * (64 * x - blurred)
     assert np.abs(wanted).max() < 1 << 40
-    return np.clip((wanted + 3200) // 6400, 0, WHITE).astype(np.int32)
+    rounded = (wanted + 3200) // 6400  # AR-LEF-04
+    coverage.clips("sharpened luma (AR-LEF-04)", rounded, 0, WHITE)
+    return np.clip(rounded, 0, WHITE).astype(np.int32)
