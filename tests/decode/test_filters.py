@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 import warnings
 from dataclasses import replace
@@ -15,7 +16,7 @@ from conformance.verify.synthetic_eicci import add_eicci
 from refdec.codestream import parse
 from refdec.codestream.headers import EfeNonlinear, Icci, IcciTile
 from refdec.decoder import decode
-from refdec.errors import ModelError, ResourceLimitError
+from refdec.errors import BitstreamError, ModelError, ResourceLimitError
 from refdec.filters import filter_memory
 from refdec.limits import DEFAULT_LIMITS
 from refdec.memory import picture_memory
@@ -199,3 +200,29 @@ def test_a_filter_counts_against_the_limit(models: ModelSet, changed: Changed) -
     limits = replace(DEFAULT_LIMITS, max_memory_bytes=1 << 20)
     with pytest.raises(ResourceLimitError):
         decode(data, models, limits=limits)
+
+
+@pytest.mark.parametrize("case", ["tiles, cropped", "all other filters"])
+def test_damaged_tool_headers(models: ModelSet, changed: Changed, case: str) -> None:
+    """A picture that both engines agree on, or an error that names a place in the stream."""
+    with_networks = add_eicci(ModelSet(None, models.loaded), 5)
+    name, fields, tools = ICCI_STREAMS[case]
+    whole = changed(name, tools=tools, **fields)
+    header = next(s for s in parse(whole).substreams if s.marker.name == "TON")
+    first, size = header.payload_offset, len(header.payload)
+    pictures = 0
+    for seed in range(12):
+        source = random.Random(seed)
+        data = bytearray(whole)
+        for _ in range(source.choice((1, 1, 3))):
+            data[first + source.randrange(size)] ^= 1 << source.randrange(8)
+        found: list[Any] = []
+        for engine in ("jit", "golden"):
+            try:
+                found.append(sums(decode(bytes(data), with_networks, engine=engine)))
+            except BitstreamError as error:
+                found.append((type(error), error.element, error.bit_offset))
+                break
+        assert len(found) == 1 or found[0] == found[1]
+        pictures += len(found) == 2
+    assert pictures > 0
