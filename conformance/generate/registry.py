@@ -1,7 +1,7 @@
 """The recipes of a generated suite, by name.
 
 A recipe is a small function. Its docstring is the page that a reader of the suite sees: what the streams
-test, and what a failure means. Its first line is the purpose of each stream.
+test, and what a failure means. Its first paragraph is the purpose of each stream.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Item:
     @property
     def purpose(self) -> str:
         """What it is for, in one sentence."""
-        line = self.recipe.page.splitlines()[0]
+        line = " ".join(self.recipe.page.split("\n\n")[0].split())
         return line if self.variant is None else f"{line.removesuffix('.')}: {self.variant}."
 
     def make(self, context: Context) -> Plan | Refused:

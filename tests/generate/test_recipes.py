@@ -31,10 +31,11 @@ def test_every_recipe_is_registered_and_has_a_page() -> None:
     written = set()
     for path in FOLDER.glob("*.py"):
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            marks = [ast.unparse(mark) for mark in getattr(node, "decorator_list", ())]
+            if isinstance(node, ast.FunctionDef) and any(mark.startswith("recipe(") for mark in marks):
                 written.add(node.name.strip("_").replace("_", "-"))
                 page = ast.get_docstring(node)
-                assert page is not None and page.splitlines()[0].endswith("."), node.name
+                assert page is not None and page.split("\n\n")[0].endswith("."), node.name
     all_items()
     assert written == set(RECIPES)
 
