@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.bounds import bounds
 from conformance.coverage_command import coverage
 from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
@@ -43,6 +44,7 @@ def _root(
 app.command(cls=GroupedCommand)(encode)
 app.command()(coverage)
 app.command()(generate)
+app.command()(bounds)
 
 
 @app.command("import")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.bounds import measure
 from conformance.generate.entry import SuiteSpec
 from conformance.generate.run import JOURNAL, InlineExecutor, Summary, generate_suite
 from conformance.suite.records import open_pictures
@@ -133,3 +134,14 @@ def test_usage(arguments: list[str], message: str, tmp_path: Path) -> None:
 def test_listing(tmp_path: Path) -> None:
     done = command("conformance", "generate", "-o", str(tmp_path / "x"), "--list", "--only", "threads-*")
     assert done.code == 0 and "must-decode\tthreads-16\t" in done.out and not (tmp_path / "x").exists()
+
+
+def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> None:
+    rows = measure(open_pictures(made[0]), only=["smallest", "operating-point-hop"])
+    assert {row.op for row in rows} >= {"conv", "transposed_conv", "add", "mul", "channel_attention"}
+    for row in rows:
+        assert row.proved[0] <= row.reached[0] <= row.reached[1] <= row.proved[1], row
+        assert 0 <= row.percent <= 100 and set(row.streams) <= {"smallest", "operating-point-hop"}
+    assert max(row.percent for row in rows) > 20
+    done = command("conformance", "bounds", str(made[0]), "--only", "smallest")
+    assert done.code == 0 and "hyper_scale_decoder\tconv1\tconv\t" in done.out, done.err

@@ -1,0 +1,153 @@
+"""``refconf bounds``: for every layer the sums that are proved possible, beside what a suite reaches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
+from conformance.verify.engines import settings_of
+from refdec.codestream import parse
+from refdec.command import JsonOption, UsageError
+from refdec.decoder import decode_picture
+from refdec.integer import Graph, golden, graphs_run_by, prove
+from refdec.models_io import ModelSet, bundled_models, file_name, open_models
+
+Place = tuple[str, str, str]
+"""Model file, graph, node."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node that accumulates.
+
+    :param proved: least and largest complete sum of any channel; ``reached``: of any decode.
+    :param streams: which streams reach the least and the largest.
+    :param percent: the largest share of a channel's proved side that some stream reaches, rounded down.
+    """
+
+    model: str
+    graph: str
+    node: str
+    op: str
+    proved: tuple[int, int]
+    reached: tuple[int, int]
+    streams: tuple[str, str]
+    percent: int
+
+
+class _Seen:
+    """The ends of the sums of one node over all streams."""
+
+    def __init__(self, graph: Graph, node: str) -> None:
+        self.graph, self.node = graph, node
+        self.low: tuple[int, str] | None = None
+        self.high: tuple[int, str] | None = None
+        self.percent = 0
+
+    def add(self, sums: npt.NDArray[np.int64], stream: str) -> None:
+        """Take in the sums ``[C, H, W]`` of one run."""
+        bound = prove(self.graph).accumulators[self.node]
+        lowest, highest = sums.min(axis=(1, 2)), sums.max(axis=(1, 2))
+        for reached, limit in ((-lowest, -bound.acc_lo), (highest, bound.acc_hi)):
+            share = np.maximum(reached, 0) * 100 // np.maximum(limit, 1)
+            self.percent = max(self.percent, int(share.max()))
+        if self.low is None or int(lowest.min()) < self.low[0]:
+            self.low = int(lowest.min()), stream
+        if self.high is None or int(highest.max()) > self.high[0]:
+            self.high = int(highest.max()), stream
+
+
+def measure(
+    suite: PictureSuite,
+    models: Path | None = None,
+    only: Iterable[str] | None = None,
+    progress: Callable[[str], None] = lambda _name: None,
+) -> list[Row]:
+    """Decode a suite's good streams with the golden engine and compare its sums with the proofs.
+
+    :param models: folder of the model set instead of the suite's own.
+    :raises UsageError: the suite has no such stream.
+    """
+    wanted = None if only is None else set(only)
+    unknown = (wanted or set()) - {record.name for record in suite.records}
+    if unknown:
+        raise UsageError(f"the suite has no stream {', '.join(sorted(unknown))}")
+    sets: dict[Path | None, ModelSet] = {}
+    seen: dict[Place, _Seen] = {}
+    for record in suite.records:
+        if record.rejection is not None or (wanted is not None and record.name not in wanted):
+            continue
+        folder = models if models is not None else suite.models_folder(record)
+        if folder not in sets:
+            sets[folder] = bundled_models() if folder is None else open_models(folder)
+        with graphs_run_by(_listening(sets[folder], seen, record.name)):
+            decode_picture(
+                parse(suite.stream(record), record.dialect), sets[folder], settings_of(record, "golden")
+            )
+        progress(record.name)
+    return [_row(place, found) for place, found in sorted(seen.items(), key=lambda item: item[0])]
+
+
+def _listening(models: ModelSet, seen: dict[Place, _Seen], stream: str) -> Callable[..., Any]:
+    def run(graph: Graph, inputs: Any, size: tuple[int, int], *, observe: Any = None) -> Any:
+        file, name = next(
+            (file_name(*key), name)
+            for key, model in models.loaded.items()
+            for name, known in model.graphs.items()
+            if known is graph
+        )
+
+        def hear(node: str, sums: npt.NDArray[np.int64]) -> None:
+            place = (file, name, node)
+            seen.setdefault(place, _Seen(graph, node)).add(sums, stream)
+
+        return golden.run(graph, inputs, size, observe=observe, accumulators=hear)
+
+    return run
+
+
+def _row(place: Place, found: _Seen) -> Row:
+    bound = prove(found.graph).accumulators[found.node]
+    assert found.low is not None and found.high is not None
+    return Row(
+        *place,
+        found.graph.node(found.node).op,
+        (int(bound.acc_lo.min()), int(bound.acc_hi.max())),
+        (found.low[0], found.high[0]),
+        (found.low[1], found.high[1]),
+        found.percent,
+    )
+
+
+def bounds(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="Folder of a suite of pictures.")],
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", help="Model set; the suite's own by default."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """For every layer: the sums that are proved possible, and those that the suite's streams reach."""
+    if not is_picture_suite(suite):
+        raise UsageError(f"{suite} holds no suite of pictures")
+    rows = measure(open_pictures(suite), models, only or None)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows]))
+        return
+    typer.echo("model\tgraph\tnode\top\tproved\treached\t%\tstreams")
+    for row in rows:
+        proved, reached = (f"{low}..{high}" for low, high in (row.proved, row.reached))
+        streams = " ".join(dict.fromkeys(row.streams))
+        place = f"{row.model.removesuffix('.safetensors')}\t{row.graph}\t{row.node}\t{row.op}"
+        typer.echo(f"{place}\t{proved}\t{reached}\t{row.percent}\t{streams}")
