@@ -173,6 +173,23 @@ ContentLight = Annotated[
 ]
 Metadata = Annotated[str | None, _option(HEADERS, "--metadata", help="TYPE:FILE of dynamic metadata.")]
 
+Lef = Annotated[
+    str,
+    _option(
+        FILTERS,
+        "--lef",
+        help="Luma sharpening: off, on, auto (where it lowers the error), or a channel that steers it.",
+    ),
+]
+Efe = Annotated[
+    str,
+    _option(
+        FILTERS,
+        "--efe",
+        help="Chroma by luma, where it pays: off, linear, nonlinear, both, or masks (both, and masks).",
+    ),
+]
+
 Force = Annotated[
     list[str] | None,
     _option(

@@ -62,6 +62,8 @@ def encode(
     mastering_display: arguments.Mastering = None,
     content_light: arguments.ContentLight = None,
     metadata: arguments.Metadata = None,
+    lef: arguments.Lef = "off",
+    efe: arguments.Efe = "off",
     force: arguments.Force = None,
     models: arguments.Models = None,
     engine: arguments.Engine = "jit",

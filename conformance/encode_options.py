@@ -10,8 +10,16 @@ from refdec.command import UsageError
 
 if TYPE_CHECKING:
     from conformance.encoder.options import Tiling, Tools
+    from conformance.encoder.post_filters import PostFilters
     from conformance.encoder.source import Source
 
+EFE = {
+    "off": (),
+    "linear": ("linear",),
+    "nonlinear": ("nonlinear",),
+    "both": ("linear", "nonlinear"),
+    "masks": ("linear", "nonlinear", "masks"),
+}
 COMPONENTS = {"none": (False, False), "y": (True, False), "uv": (False, True), "both": (True, True)}
 
 
@@ -121,9 +129,21 @@ def parse_tools(words: Words) -> Tools:
         level=parse_level(words.level),
         rendering=parse_rendering(words.cicp, words.mastering_display, words.content_light, words.metadata),
         user_data=read_user_data(words.user_data or ()),
+        filters=_post_filters(words),
         forced=read_forced(words.force or ()),
         **changes,
     )
+
+
+def _post_filters(words: Words) -> PostFilters:
+    from conformance.encoder.post_filters import PostFilters
+    from refdec.codestream import CHANNELS
+
+    efe = choice("--efe", words.efe, EFE)
+    lef = int(words.lef) if re.fullmatch(r"\d{1,3}", words.lef) else words.lef
+    if lef not in ("off", "on", "auto") and lef not in range(CHANNELS[0]):
+        raise UsageError(f"--lef {words.lef}: expected off, on, auto or a channel of 0..{CHANNELS[0] - 1}")
+    return PostFilters(lef, "linear" in efe, "nonlinear" in efe, "masks" in efe)
 
 
 def _require_companions(words: Words, regions: tuple[int, int]) -> None:

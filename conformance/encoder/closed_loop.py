@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from conformance.encoder import decisions
 from conformance.encoder.analysis import Float32, Int8, Latents
+from conformance.encoder.coded import NO_RENDERING, Belief, Coded, Parts, Prepared
 from conformance.encoder.forced import NOTHING, Forced
 from conformance.encoder.forced_elements import ForceError
 from conformance.encoder.machine import Machine
@@ -27,7 +28,7 @@ from conformance.encoder.payloads import (
     with_gain_flags,
 )
 from conformance.encoder.quantise import Steps, quantise
-from refdec.codestream import PictureHeader, RenderingInformation, ToolHeader, assemble
+from refdec.codestream import PictureHeader, RenderingInformation, ToolHeader
 from refdec.codestream.geometry import (
     HYPER_DEPTH,
     LATENT_DEPTH,
@@ -39,8 +40,6 @@ from refdec.codestream.geometry import (
     psi_size,
     region_rectangles,
 )
-from refdec.codestream.headers import DEFAULT_TOOLS
-from refdec.models_io import COMPONENT_NAMES
 from refdec.networks import (
     PHASE_POSITIONS,
     LatentModel,
@@ -54,77 +53,6 @@ from refdec.networks.latent import arithmetic
 from refdec.scales import Scales, hyper_scale, scales_of
 
 Int16 = npt.NDArray[np.int16]
-NO_RENDERING = RenderingInformation()
-Tensor = npt.NDArray[np.generic]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A picture under one model and one region layout, ready to be coded at any rate.
-
-    :param picture: header at the default rate.
-    :param raw: luma and chroma: the hyper scale decoder's output, int32 ``[C, lh, lw]``.
-    :param psi: luma and chroma: the hyper-decoder's output that a decoder will have, int16 ``[4 C, ., .]``.
-    :param z_payload: the coded hyper-latents.
-    """
-
-    picture: PictureHeader
-    latents: Latents
-    raw: tuple[Int32, Int32]
-    psi: tuple[Int16, Int16]
-    z_payload: bytes
-
-
-@dataclass(frozen=True)
-class Belief:
-    """What the encoder knows about one component of the decoder's state; ``[C, lh, lw]`` each.
-
-    :param scales: of the coded header.
-    :param residual: int32, symbols. :param residual_dequantised: int32, 12 fraction bits.
-    :param y_hat: int16, the latent before any scaling of it.
-    :param means: int16 by phase, ``[C, ceil(lh/2), ceil(lw/2)]``: of luma with one region, else empty.
-    """
-
-    scales: Scales
-    residual: Int32
-    residual_dequantised: Int32
-    y_hat: Int16
-    means: tuple[Int16, ...]
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A codestream and what its encoder believes.
-
-    :param picture: the header as coded. :param quality_map: int8 ``[lh, lw]`` or ``None``.
-    """
-
-    data: bytes
-    picture: PictureHeader
-    tools: ToolHeader
-    prepared: Prepared
-    quality_map: Int8 | None
-    beliefs: tuple[Belief, Belief]
-
-    def tensors(self) -> Iterator[tuple[str, str, Tensor]]:
-        """Trace point, component and tensor of all that is believed, in decoding order."""
-        for c, belief in enumerate(self.beliefs):
-            name, scales = COMPONENT_NAMES[c], belief.scales
-            yield "z_hat", name, self.prepared.latents.z_hat[c]
-            yield "log_sigma_raw", name, self.prepared.raw[c]
-            if self.quality_map is not None:
-                yield "quality_map", name, self.quality_map
-            yield "log_sigma_skip", name, scales.log_skip
-            yield "skip_mask", name, scales.mask
-            yield "log_sigma", name, scales.log
-            yield "residual", name, belief.residual
-            yield "residual_dequantised", name, belief.residual_dequantised
-        for c, belief in enumerate(self.beliefs):
-            name = COMPONENT_NAMES[c]
-            yield "psi", name, self.prepared.psi[c]
-            for phase, mean in enumerate(belief.means):
-                yield f"mu.{phase}", name, mean
-            yield "y_hat", name, belief.y_hat
 
 
 def prepare(picture: PictureHeader, latents: Latents, machine: Machine) -> Prepared:
@@ -170,8 +98,6 @@ def code(
     quality_map, quality_payload = quality or (None, None)
     used: set[str] = set()
     tools, rendering = forced.tools(tools, picture, used), forced.rendering(rendering, used)
-    if "TON" in forced.leave_out and tools != DEFAULT_TOOLS:
-        raise ForceError("TON cannot be left out: it turns a tool on")
     left_out = forced.left_out(picture)
     beliefs, payloads = [], []
     for c in (0, 1):
@@ -182,19 +108,17 @@ def code(
             region_payloads(picture, c, belief.scales, belief.residual, machine.entropy, left_out[c])
         )
     forced.require_used(used, late=True)
-    data = assemble(
+    parts = Parts(
         picture,
-        z=prepared.z_payload,
-        residuals=(payloads[0], payloads[1]),
-        quality=quality_payload,
-        tools=tools,
-        rendering=rendering,
-        user_data=user_data,
-        strict=not forced,
+        prepared.z_payload,
+        (payloads[0], payloads[1]),
+        quality_payload,
+        rendering,
+        tuple(user_data),
+        forced,
     )
-    if forced:
-        data = forced.finish(data, picture, forced.mislabelled(picture, tools, rendering))
-    return Coded(data, picture, tools, prepared, quality_map, (beliefs[0], beliefs[1]))
+    data = parts.codestream(tools)
+    return Coded(data, parts, tools, prepared, quality_map, (beliefs[0], beliefs[1]))
 
 
 def latents_of(coded: Coded, machine: Machine) -> tuple[Int16, Int16]:

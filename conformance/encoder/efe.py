@@ -59,9 +59,12 @@ class DerivedEfe:
         )
 
 
-def original_planes(source: Source) -> Planes:
-    """A picture to code, as the filters see a decoded one."""
-    rows, columns = source.shown
+def original_planes(source: Source, shown: tuple[int, int] | None = None) -> Planes:
+    """A picture to code, as the filters see a decoded one.
+
+    :param shown: rows and columns that decoders show, by default the picture's own.
+    """
+    rows, columns = shown or source.shown
     scale = 255 / ((1 << source.bit_depth) - 1)
     sizes = [
         (ceil_div(rows, down), ceil_div(columns, across))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from conformance.encoder.analysis import FloatEncoder, has_weights, load_float_encoder
-from conformance.encoder.closed_loop import Coded, Prepared, code, latents_of, prepare
+from conformance.encoder.closed_loop import Coded, Prepared, code, prepare
 from conformance.encoder.forced_elements import ForceError
 from conformance.encoder.machine import Machine
 from conformance.encoder.options import (
@@ -23,20 +22,18 @@ from conformance.encoder.options import (
     with_displacement,
 )
 from conformance.encoder.payloads import encode_quality_map
+from conformance.encoder.post_filters import choose_filters
 from conformance.encoder.rate import TOLERANCE, Match, match_rate
+from conformance.encoder.reconstruction import decodes_as_expected, reconstruct
 from conformance.encoder.source import Source
 from conformance.encoder.stream import with_quality_map
 from refdec.codestream import PictureHeader
 from refdec.codestream.assemble import write_picture_header, write_rendering, write_tool_header
 from refdec.codestream.profiles import TRANSFORM_NAMES
-from refdec.decoder import decode
-from refdec.entropy import Rounding
 from refdec.errors import ModelError
-from refdec.filters import FilterContext, apply_filters, enabled_filters
 from refdec.models_io import MODEL_IDS
-from refdec.picture import Picture, coded_planes, finish_picture, make_picture, source_planes
-from refdec.settings import Settings
-from refdec.synthesis_stage import Steps, synthesis_models, synthesise_planes
+
+__all__ = ["Encoder", "Trial", "decodes_as_expected", "reconstruct"]
 
 Int8 = npt.NDArray[np.int8]
 Log = Callable[[str], None]
@@ -105,6 +102,7 @@ class Encoder:
             rounding, threads = tools.quality_rounding, tools.threads_q
             picture = with_quality_map(picture, self.quality_map, self.machine.entropy, rounding, threads)
         picture = tools.forced.picture(picture, "base", used)
+        tools.filters.require_possible(picture)
         header = tools.forced.tools(tools.tool_header(), picture, used)
         rendering = tools.forced.rendering(tools.rendering, used)
         tools.forced.require_used(used, late=False)
@@ -121,6 +119,10 @@ class Encoder:
 
         :raises ValueError: a displacement outside -1069..702.
         """
+        return self._filtered(self._coded(model_id, delta, delta_uv))
+
+    def _coded(self, model_id: int, delta: int, delta_uv: int | None = None) -> Coded:
+        """The same before post-filters are chosen."""
         chroma = delta + self.chroma_offset if delta_uv is None else delta_uv
         chroma = min(max(chroma, DELTA_MIN), DELTA_MAX) if delta_uv is None else chroma
         for value in (delta, chroma):
@@ -156,6 +158,8 @@ class Encoder:
     ) -> tuple[Coded, Match]:
         """The codestream whose size is nearest to a rate in bits per pixel of the picture.
 
+        Post-filters are chosen for it in the end; what they add to the tool header is not searched for.
+
         :param models: models to choose from; all that can be used by default.
         :raises ModelError: there is none.
         """
@@ -169,7 +173,7 @@ class Encoder:
 
         def trial(model_id: int, delta: int) -> int:
             nonlocal best
-            coded = self.code(model_id, delta)
+            coded = self._coded(model_id, delta)
             bits = 8 * len(coded.data)
             if best is None or abs(bits - target) < best[0]:
                 best = (abs(bits - target), coded)
@@ -177,7 +181,14 @@ class Encoder:
 
         match = match_rate(target, trial, self.source.pixels, usable, tolerance=tolerance)
         assert best is not None
-        return best[1], match
+        return self._filtered(best[1]), match
+
+    def _filtered(self, coded: Coded) -> Coded:
+        """The codestream with the post-filters that were asked for."""
+        tools = self.tools
+        chosen = choose_filters(tools.filters, tools.tool_header(), coded, self.source, self.machine)
+        chosen = tools.forced.tools(chosen, coded.picture, set())
+        return coded if chosen == coded.tools else coded.with_tools(chosen)
 
     @property
     def naive_seconds(self) -> float:
@@ -188,52 +199,3 @@ class Encoder:
     def spent_seconds(self) -> float:
         """What they took: analysis and preparation once per model."""
         return sum(trial.seconds for trial in self.trials) + sum(self.seconds.values())
-
-
-def reconstruct(coded: Coded, machine: Machine, operating_point: str | None = None) -> Picture:
-    """The picture that every decoder makes of it, from the encoder's own latents.
-
-    :param operating_point: one that the stream lists; ``None`` for its default.
-    :raises ModelError: the synthesis model is missing.
-    """
-    settings = Settings(machine.engine, machine.threads, operating_point=operating_point)
-    transforms = synthesis_models(coded.picture, machine.models, settings)
-    latents = latents_of(coded, machine)
-    luma, chroma = synthesise_planes(
-        coded.picture, transforms, latents, settings, None, Steps(coded.picture, None)
-    )
-    planes = coded_planes(coded.picture, luma, chroma)
-    how = {"engine": machine.engine, "threads": machine.threads}
-    if not enabled_filters(coded.tools, settings):
-        return make_picture(coded.picture, planes, **how)
-    context = filter_context(coded, machine, settings)
-    filtered = apply_filters(source_planes(coded.picture, planes, **how), context)
-    return finish_picture(coded.picture, filtered, **how)
-
-
-def filter_context(coded: Coded, machine: Machine, settings: Settings) -> FilterContext:
-    """What the post-filters know apart from the planes."""
-    log = None
-    if coded.tools.LEF_enabled_flag:
-        log = np.ascontiguousarray(coded.beliefs[0].scales.log[coded.tools.LEF_chIdx], np.int32)
-    return FilterContext(coded.picture, coded.tools, log, machine.models, settings)
-
-
-def decodes_as_expected(
-    coded: Coded, picture: Picture, machine: Machine, rounding: Rounding, operating_point: str | None = None
-) -> bool:
-    """Whether the decoder makes this picture of the stream."""
-
-    def decoded() -> Picture:
-        return decode(
-            coded.data,
-            machine.models,
-            dialect=coded.picture.dialect,
-            threads=machine.threads,
-            quality_rounding=rounding,
-            operating_point=operating_point,
-        )
-
-    # in an empty context the decoder's own engine runs, whatever coded the picture
-    found = Context().run(decoded)
-    return all(np.array_equal(a, b) for a, b in zip(found.planes, picture.planes, strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from conformance.encoder.forced import NOTHING, Forced
+from conformance.encoder.post_filters import NONE, PostFilters
 from conformance.encoder.source import Source
 from refdec.codestream import CHANNELS, Dialect, PictureHeader, RenderingInformation, ToolHeader
 from refdec.codestream.geometry import ceil_div
@@ -51,6 +52,7 @@ class Tools:
     :param profile: decoder profile 0..2, ``None`` for the lowest that permits the default operating point.
     :param level: level_idc, ``None`` for the lowest that permits size and model.
     :param rendering: rendering information; ``None`` leaves it out. :param user_data: UDI segments.
+    :param filters: post-filters to turn on.
     :param forced: decisions that are not up to the encoder.
     """
 
@@ -73,6 +75,7 @@ class Tools:
     level: int | None = None
     rendering: RenderingInformation | None = NO_RENDERING
     user_data: tuple[bytes, ...] = ()
+    filters: PostFilters = NONE
     forced: Forced = NOTHING
 
     def tool_header(self) -> ToolHeader:
