@@ -145,3 +145,12 @@ def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> Non
     assert max(row.percent for row in rows) > 20
     done = command("conformance", "bounds", str(made[0]), "--only", "smallest")
     assert done.code == 0 and "hyper_scale_decoder\tconv1\tconv\t" in done.out, done.err
+
+
+def test_a_witness_comes_near_to_the_bound(tmp_path: Path) -> None:
+    generate_suite(tmp_path, SPEC, InlineExecutor(), only=["bound-sop"])
+    rows = [
+        row for row in measure(open_pictures(tmp_path)) if row.node == "mixed" and row.graph == "synthesis"
+    ]
+    assert len(rows) == 2 and all(row.percent >= 85 for row in rows)
+    assert all(row.reached[0] < -(1 << 30) and row.reached[1] > 1 << 30 for row in rows)

@@ -15,4 +15,5 @@ from conformance.generate.recipes import (  # noqa: F401
     segments,
     symbols,
     truncated,
+    witnesses,
 )
