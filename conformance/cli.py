@@ -15,6 +15,7 @@ from conformance.coverage_command import coverage
 from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
 from conformance.generate_command import generate
+from conformance.mutants_command import mutants
 from refdec import __version__
 from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
 
@@ -45,6 +46,7 @@ app.command(cls=GroupedCommand)(encode)
 app.command()(coverage)
 app.command()(generate)
 app.command()(bounds)
+app.command()(mutants)
 
 
 @app.command("import")

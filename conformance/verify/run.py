@@ -85,8 +85,8 @@ def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> It
         require_torch()
     if options.engines:
         # Said once and at once, not once for every stream.
-        for folder in {_folder(suite, record, options.models) for record in records}:
-            _models(folder)
+        for folder in {model_folder(suite, record, options.models) for record in records}:
+            model_set(folder)
         yield from _engines(suite, records, options)
     if options.command is not None:
         yield from _external(suite, records, options, options.command)
@@ -128,10 +128,10 @@ def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple
 
         # The workers share the processors already.
         torch.set_num_threads(1)
-    return judge(suite, task[0], task[1], _models(_folder(suite, task[0], models)), keep=keep)
+    return judge(suite, task[0], task[1], model_set(model_folder(suite, task[0], models)), keep=keep)
 
 
-def _folder(suite: PictureSuite, record: Record, asked: Path | None) -> Path | None:
+def model_folder(suite: PictureSuite, record: Record, asked: Path | None) -> Path | None:
     """The model set of a stream: what the caller asks for, the suite's own, or (``None``) the bundled one."""
     return asked if asked is not None else suite.models_folder(record)
 
@@ -144,7 +144,7 @@ def _here(work: Callable[[tuple[Record, str]], Outcome], task: tuple[Record, str
 
 
 @functools.cache
-def _models(folder: Path | None) -> ModelSet:
+def model_set(folder: Path | None) -> ModelSet:
     return bundled_models() if folder is None else open_models(folder)
 
 
@@ -167,7 +167,7 @@ def _external(
 ) -> Iterator[Outcome]:
     def models(record: Record) -> ModelSet | None:
         try:
-            return _models(_folder(suite, record, options.models))
+            return model_set(model_folder(suite, record, options.models))
         except ModelError:
             return None
 

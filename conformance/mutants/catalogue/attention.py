@@ -1,0 +1,193 @@
+"""Mistakes in channel attention and layer normalisation."""
+
+from __future__ import annotations
+
+from conformance.mutants.mutant import Module
+
+_ATT = Module("refdec.integer.golden.attention", "attention", ("synthesis", "synthesis"))
+_NORM = Module("refdec.integer.golden.normalisation", "attention", ("synthesis", "synthesis"))
+
+MUTANTS = (
+    _ATT(
+        "attention-cosine-floored",
+        "The last division of a cosine is rounded down.",
+        "rounding",
+        "r = (u + (k_norm[None, :] >> 1)) // k_norm[None, :]",
+        "r = u // k_norm[None, :]",
+    ),
+    _ATT(
+        "attention-cosine-truncated",
+        "The first division of a cosine rounds towards 0.",
+        "rounding",
+        "u = (g // q_norm[:, None]) << COSINE_BITS",
+        "u = (np.sign(g) * (np.abs(g) // q_norm[:, None])) << COSINE_BITS",
+    ),
+    _ATT(
+        "attention-shift-truncated",
+        "The scaled product is shifted down towards 0.",
+        "rounding",
+        "values >> np.maximum(-shift, 0))",
+        "np.sign(values) * (np.abs(values) >> np.maximum(-shift, 0)))",
+    ),
+    _ATT(
+        "attention-distance-floored",
+        "The distance from the largest logit is rounded down.",
+        "rounding",
+        "d = (distance + (1 << (COSINE_BITS - 1))) >> COSINE_BITS",
+        "d = distance >> COSINE_BITS",
+    ),
+    _ATT(
+        "attention-distance-half-down",
+        "The distance from the largest logit is rounded half down.",
+        "rounding",
+        "d = (distance + (1 << (COSINE_BITS - 1))) >> COSINE_BITS",
+        "d = (distance + (1 << (COSINE_BITS - 1)) - 1) >> COSINE_BITS",
+    ),
+    _ATT(
+        "attention-weight-floored",
+        "Attention weights are rounded down.",
+        "rounding",
+        "((e << WEIGHT_BITS) + (z >> 1)) // z",
+        "(e << WEIGHT_BITS) // z",
+    ),
+    _ATT(
+        "attention-power-rounded",
+        "The product of the two halves of a power of two is rounded.",
+        "rounding",
+        "(high[(d >> 8) & 255] * low[d & 255]) >> EXP_BITS",
+        "(high[(d >> 8) & 255] * low[d & 255] + (1 << (EXP_BITS - 1))) >> EXP_BITS",
+    ),
+    _ATT(
+        "attention-power-without-low-bits",
+        "The lower eight bits of a power's exponent are left out.",
+        "width",
+        "(high[(d >> 8) & 255] * low[d & 255]) >> EXP_BITS",
+        "high[(d >> 8) & 255]",
+    ),
+    _ATT(
+        "attention-weight-up-to-32768",
+        "An attention weight may be 1.",
+        "clip, off by one",
+        "WEIGHT_MAX = 32767",
+        "WEIGHT_MAX = 32768",
+    ),
+    _ATT(
+        "attention-weight-of-14-bits",
+        "Attention weights have 14 fraction bits where the shift assumes 15.",
+        "width",
+        "WEIGHT_BITS = 15",
+        "WEIGHT_BITS = 14",
+    ),
+    _ATT(
+        "attention-softmax-over-rows",
+        "The softmax runs over the other axis.",
+        "order",
+        "weights = softmax(cosines(q, k, watch), int(node.tensors",
+        "weights = softmax(cosines(k, q, watch), int(node.tensors",
+    ),
+    _ATT(
+        "attention-without-normalisation",
+        "Keys are not divided by their norm.",
+        "ignored",
+        "k_exponent, k_norm = norms(k_squares)",
+        "k_exponent, k_norm = norms(np.full_like(k_squares, 1 << 48))",
+    ),
+    _ATT(
+        "attention-temperature-of-the-first-head",
+        "All heads have the first head's temperature.",
+        "order",
+        'int(node.tensors["temperature"][head])',
+        'int(node.tensors["temperature"][0])',
+    ),
+    _ATT(
+        "attention-heads-interleaved",
+        "The channels are dealt out to the heads in turn.",
+        "order",
+        "rows = slice(head * width, (head + 1) * width)",
+        "rows = slice(head, None, heads)",
+    ),
+    _ATT(
+        "attention-q-k-v-in-another-order",
+        "The thirds of the channels are taken as k, q, v.",
+        "order",
+        "for part in range(3))",
+        "for part in (1, 0, 2))",
+    ),
+    _ATT(
+        "attention-sum-in-float32",
+        "Products of queries and keys are summed in 24 bits of mantissa.",
+        "width, networks 13.17",
+        'gram = np.einsum("in,jn->ij", q, k)',
+        'gram = np.einsum("in,jn->ij", q.astype(np.float32), k.astype(np.float32)).astype(np.int64)',
+    ),
+    _ATT(
+        "attention-of-half-the-positions",
+        "Attention looks at the even positions only.",
+        "ignored",
+        'gram = np.einsum("in,jn->ij", q, k)',
+        'gram = 2 * np.einsum("in,jn->ij", q[:, ::2], k[:, ::2])',
+    ),
+    _NORM(
+        "norm-root-one-high",
+        "The square root is one too high.",
+        "off by one",
+        "    return root\n",
+        "    return root + 1\n",
+    ),
+    _NORM(
+        "norm-root-rounded",
+        "The square root is rounded to nearest.",
+        "rounding",
+        "    return root\n",
+        "    return root + (values - root * root > root)\n",
+    ),
+    _NORM(
+        "norm-value-floored",
+        "The normalised value is rounded down.",
+        "rounding",
+        "n = (product + (1 << (drop - 1))) >> drop",
+        "n = product >> drop",
+    ),
+    _NORM(
+        "norm-value-truncated",
+        "The normalised value is rounded towards 0.",
+        "rounding",
+        "n = (product + (1 << (drop - 1))) >> drop",
+        "n = np.sign(product) * (np.abs(product) >> drop)",
+    ),
+    _NORM(
+        "norm-inverse-rounded",
+        "The reciprocal of the root is rounded to nearest.",
+        "rounding",
+        "inverse = (np.int64(1) << INVERSE_BITS) // root",
+        "inverse = ((np.int64(1) << INVERSE_BITS) + (root >> 1)) // root",
+    ),
+    _NORM(
+        "norm-without-epsilon",
+        "Nothing is added to the variance.",
+        "ignored",
+        't = squares - total * total + node.attributes["epsilon"]',
+        "t = np.maximum(squares - total * total, 1)",
+    ),
+    _NORM(
+        "norm-of-an-unbiased-variance",
+        "The variance is divided by one less than the channels.",
+        "off by one",
+        't = squares - total * total + node.attributes["epsilon"]',
+        't = (squares - total * total) * channels // (channels - 1) + node.attributes["epsilon"]',
+    ),
+    _NORM(
+        "norm-without-mean",
+        "The mean is not subtracted.",
+        "ignored",
+        "((channels * a - total) << j)",
+        "((channels * a) << j)",
+    ),
+    _NORM(
+        "norm-bias-left-out",
+        "The normalised value has no bias.",
+        "ignored",
+        'scaled = n * per_channel(node.tensors["weight"]) + per_channel(node.tensors["bias"])',
+        'scaled = n * per_channel(node.tensors["weight"])',
+    ),
+)

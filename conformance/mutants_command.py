@@ -1,0 +1,132 @@
+"""``refconf mutants``: a suite against decoders with one mistake each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conformance.mutants.cases import Case, picture_cases, vector_cases
+from conformance.mutants.catalogue import CATALOGUE
+from conformance.mutants.report import as_json, markdown, print_run, write_html
+from conformance.mutants.run import Options, Run, run_mutants
+from conformance.suite.records import Record, is_picture_suite, open_pictures
+from conformance.verify.run import default_jobs, model_folder, model_set
+from conformance.verify.suite import bundled_suite, open_suite
+from conformance.verify_command import bundled_folder
+from refdec.command import MISMATCH, require_writable
+from refdec.models_io import ModelSet
+
+MAX_PIXELS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the streams come from.
+
+    :param suite: folder of a suite; ``None`` for the two bundled ones.
+    :param models: folder of the model set; ``None`` for the suite's own, else the bundled one.
+    :param good_only: leave streams out that must be rejected.
+    """
+
+    suite: Path | None
+    models: Path | None
+    max_pixels: int
+    good_only: bool = False
+
+
+def cases_of(sources: Sources) -> tuple[list[Case], int]:
+    """The streams, and how many were left out because of their size.
+
+    :raises SuiteError: a suite that cannot be read.
+    """
+    folder = bundled_folder() if sources.suite is None else sources.suite
+    cases: list[Case] = []
+    left_out = 0
+    if is_picture_suite(folder):
+        suite = open_pictures(folder)
+
+        def models(record: Record) -> ModelSet:
+            return model_set(model_folder(suite, record, sources.models))
+
+        cases += picture_cases(suite, models, sources.max_pixels)
+        left_out = len(suite.records) - len(cases)
+    if sources.suite is None:
+        cases += vector_cases(bundled_suite())
+    elif not is_picture_suite(folder):
+        cases += vector_cases(open_suite(folder))
+    if sources.good_only:
+        cases = [case for case in cases if case.rejection is None]
+    return cases, left_out
+
+
+def mutants(
+    suite: Annotated[
+        Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled ones by default.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Pattern of mutants' names. Repeatable.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one, without time-outs."),
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option("--models", help="Folder of the model set; by default the suite's own.")
+    ] = None,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", min=1, help="Leave larger pictures out.")
+    ] = MAX_PIXELS,
+    tolerance_streams: Annotated[
+        int,
+        typer.Option(
+            "--tolerance-streams", min=0, help="Pictures that checks with a tolerance are asked about."
+        ),
+    ] = 12,
+    good_only: Annotated[
+        bool, typer.Option("--good-only", help="Leave streams out that must be rejected.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all results as JSON.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with all mutants.")] = None,
+    markdown_file: Annotated[
+        Path | None,
+        typer.Option("--markdown", help="Add the tables to a Markdown file, under the suite's name."),
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Heading in the Markdown file.")] = None,
+) -> None:
+    """Run a suite against decoders with one mistake each. Exit code 1 if one survives that must not."""
+    for path in (json_file, html, markdown_file):
+        if path is not None:
+            require_writable(path)
+    start = time.perf_counter()
+    cases, left_out = cases_of(Sources(suite, models, max_pixels, good_only))
+    options = Options(tuple(only or ()), default_jobs() if jobs is None else jobs, tolerance_streams)
+    results = run_mutants(cases, CATALOGUE, options, _progress())
+    run = Run(tuple(results), tuple(cases), left_out, time.perf_counter() - start, options.jobs)
+    print_run(run)
+    if json_file is not None:
+        json_file.write_text(as_json(run) + "\n", encoding="utf-8")
+    if html is not None:
+        write_html(html, run)
+    if markdown_file is not None:
+        heading = title or (suite.name if suite is not None else "Bundled suites")
+        with markdown_file.open("a", encoding="utf-8") as file:
+            file.write(markdown(run, heading))
+    if any(result.verdict in ("survived", "contradicted") for result in results):
+        raise typer.Exit(MISMATCH)
+
+
+def _progress() -> Callable[[str], None]:
+    if sys.stderr.isatty():
+        return lambda line: _overwrite(line)
+    return lambda line: print(line, file=sys.stderr)
+
+
+def _overwrite(line: str) -> None:
+    sys.stderr.write(f"\r\033[K{line[:100]}")
+    sys.stderr.flush()
