@@ -47,6 +47,7 @@ def test_every_mutant_applies_and_is_taken_out_again() -> None:
 DECODE_SUM = int(coder_tables().decode.sum(dtype=np.int64))
 
 
+@pytest.mark.slow
 def test_every_mutant_changes_something() -> None:
     """A change of source that compiles to the same code would be a mutant in name only."""
     for mutant in CATALOGUE:
