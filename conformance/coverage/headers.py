@@ -139,7 +139,7 @@ def _constant_times(group: Group) -> int | None:
 
 
 @cache
-def _legal(element: Field) -> tuple[int, ...] | None:
+def listed_values(element: Field) -> tuple[int, ...] | None:
     """All legal values, where they are few and do not depend on other elements."""
     if element.id in BY_LEVEL:
         return BY_LEVEL[element.id]
@@ -162,7 +162,7 @@ def _legal(element: Field) -> tuple[int, ...] | None:
 def _values(element: Field) -> list[str]:
     if any(rule.id in FORCED for rule in element.rules):
         return ["as it must be"]
-    legal = _legal(element)
+    legal = listed_values(element)
     if legal is not None:
         return [str(value) for value in legal]
     return ["smallest", "between", "largest"]
@@ -186,19 +186,20 @@ class _Branches:
         value = getattr(scope.source, element.name)
         if element.part is not None:
             value = value[element.part]
-        name = self._name(element.label, scope)
+        name = branch_name(self.segment, element.label, scope)
         if element.when is not None:
             self.found.add(f"{name}: present")
-        self.found |= {f"{name}: {what}" for what in self._kinds(element, scope, value)}
+        for item in dict.fromkeys(value) if isinstance(value, tuple) else (value,):
+            self.found.add(f"{name}: {kind_of_value(element, scope, item)}")
         return value
 
     def absent(self, element: Field, scope: Scope, value: Any) -> None:
         """Note that the element is not there."""
-        self.found.add(f"{self._name(element.label, scope)}: absent")
+        self.found.add(f"{branch_name(self.segment, element.label, scope)}: absent")
 
     def group(self, element: Group, scope: Scope, count: int) -> Sequence[object]:
         """Note how many objects there are."""
-        name = self._name(element.name, scope)
+        name = branch_name(self.segment, element.name, scope)
         value = getattr(scope.source, element.name)
         if element.when is not None:
             self.found.add(f"{name}: {'present' if count else 'absent'}")
@@ -208,27 +209,36 @@ class _Branches:
             self.found.add(f"{name}: {'one' if count == 1 else 'several'}")
         return tuple(value)
 
-    def _name(self, label: str, scope: Scope) -> str:
-        def index(match: re.Match[str]) -> str:
-            return match[0] if match[1] in _fixed_groups() else f"{match[1]}[]."
 
-        return f"{self.segment}.{INDEXED.sub(index, scope.path)}{label}"
+def branch_name(segment: str, label: str, scope: Scope) -> str:
+    """Name of an element, as branches have it."""
 
-    @staticmethod
-    def _kinds(element: Field, scope: Scope, value: int | tuple[int, ...]) -> set[str]:
-        values = value if isinstance(value, tuple) else (value,)
-        if any(rule.id in FORCED for rule in element.rules):
-            return {"as it must be"}
-        if _legal(element) is not None:
-            return {str(v) for v in values}
-        coding = element.coding
-        assert isinstance(coding, U | B)
-        low, high = 0, coding.maximum(scope)
-        for rule in element.rules:
-            if not rule.tolerated and rule.element is None:
-                allowed = rule.allowed(scope)
-                low, high = max(low, min(allowed)), min(high, max(allowed))
-        return {"smallest" if v <= low else "largest" if v >= high else "between" for v in values}
+    def index(match: re.Match[str]) -> str:
+        return match[0] if match[1] in _fixed_groups() else f"{match[1]}[]."
+
+    return f"{segment}.{INDEXED.sub(index, scope.path)}{label}"
+
+
+def kind_of_value(element: Field, scope: Scope, value: int) -> str:
+    """Which branch a value takes."""
+    if any(rule.id in FORCED for rule in element.rules):
+        return "as it must be"
+    if listed_values(element) is not None:
+        return str(value)
+    coding = element.coding
+    assert isinstance(coding, U | B)
+    low, high = 0, coding.maximum(scope)
+    for rule in element.rules:
+        if rule.element is None:
+            least, most = _ends(rule.allowed(scope))
+            low, high = max(low, least), min(high, most)
+    return "smallest" if value <= low else "largest" if value >= high else "between"
+
+
+def _ends(allowed: Sequence[int]) -> tuple[int, int]:
+    if isinstance(allowed, range) and allowed.step == 1:
+        return allowed.start, allowed.stop - 1
+    return min(allowed), max(allowed)
 
 
 @cache

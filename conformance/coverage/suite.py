@@ -28,6 +28,8 @@ class Task:
     """One stream and how it is decoded.
 
     :param pixels: of the picture, 0 where that is not known.
+    :param models: folder of the model set that the suite has for it; ``None``: the bundled one, or the
+        seeded one of a suite of vectors.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Task:
     settings: Settings
     expected: Expected
     pixels: int = 0
+    models: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,15 @@ def _pictures(suite: PictureSuite) -> Iterator[Task]:
         "must-reject": "refused",
     }
     for r in suite.records:
-        settings = Settings("golden", quality_rounding=r.quality_rounding, operating_point=r.operating_point)
+        settings = Settings(
+            "golden",
+            channels=r.channels,
+            quality_rounding=r.quality_rounding,
+            operating_point=r.operating_point,
+        )
         pixels = 0 if r.picture is None else r.picture.width * r.picture.height
-        yield Task(r.name, suite.stream(r), r.dialect, settings, expected[r.group], pixels)
+        folder = suite.models_folder(r)
+        yield Task(r.name, suite.stream(r), r.dialect, settings, expected[r.group], pixels, folder)
 
 
 def _vectors(suite: Suite) -> Iterator[Task]:
@@ -148,7 +157,7 @@ def exercise(folder: Path, models: Path | None, task: Task) -> Exercised:
     """What one stream exercises; nothing, if it does not end as its group says."""
     if task.pixels > SLOW_PIXELS:
         return Exercised(task.name, len(task.data), frozenset(), 0.0, f"{task.pixels} pixels: too slow")
-    found = record(task.data, task.dialect, models_of(folder, models), task.settings)
+    found = record(task.data, task.dialect, models_of(folder, models or task.models), task.settings)
     problem = _problem(task.expected, found)
     return Exercised(
         task.name, len(task.data), frozenset() if problem else found.points, found.seconds, problem

@@ -43,7 +43,7 @@ CLIPS = (
     "scaled latent (AR-LSBS-02)",
     "residual on the latent's scale (AR-LAT-01)",
     "scaled latent (AR-LAT-05)",
-    *(f"sample of {depth} bits, {f} fraction bits (AR-PIC-08)" for depth in (8, 10) for f in (8, 24)),
+    *(f"sample of {depth} bits, {f} fraction bits (AR-PIC-08)" for depth in (8, 10) for f in (8, 24, 16, 32)),
 )
 
 

@@ -16,6 +16,21 @@ UNREACHABLE: tuple[tuple[str, str, str], ...] = (
     ("statements", "AR-GEN-01", "says how tables are made; every entry of them is digest-checked"),
     ("statements", "AR-DEQ-04", "a measurement, not a rule (tools/measure_dequantisation.py)"),
     ("statements", "AR-PIC-02", "planes at 8 bits for tools; a decoder's samples are those of AR-PIC-08"),
+    (
+        "headers",
+        r"PIH\.components\[1\]\.synthesis_tile_(size|overlap): (between|largest)",
+        "chroma repeats luma's tiling (CS-PIH-R13): one value is legal, which counts as the smallest",
+    ),
+    (
+        "headers",
+        r"PIH\.img_(width|height)_minus64: largest",
+        "a picture of 4.2 million samples at the least: left out of suites of small ones",
+    ),
+    (
+        "headers",
+        "region_size: zero",
+        "a payload without bytes has no terminator (AR-TANS-03); a region that is nothing has a byte",
+    ),
     ("saturation", "abs low", "a magnitude is not negative, and no graph in use clips it above 0"),
     (
         "saturation",

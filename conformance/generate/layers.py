@@ -16,6 +16,8 @@ from refdec.integer.nodes import ACTIVATION_MAX, INT32_MAX
 SIGNAL = 32640
 WEIGHT_SUM = 60_000
 """Sum of the magnitudes of a wide layer's weights: times the largest activation this is close to 2^31."""
+SOFT_LIMIT, NORM_LIMIT, ATTENTION_LIMIT = 20_000, 12_000, 8_000
+"""Clips of operations that seldom fill 16 bits: narrow enough for streams to reach both sides."""
 
 
 class Layers:
@@ -126,8 +128,7 @@ class Layers:
         """A table like a sigmoid's: ``24576 a / (|a| + knee)``, rounded down."""
         a = np.arange(-32768, 32768, dtype=np.int64)
         table = (a * 24576 // (np.abs(a) + knee)).astype(np.int16)
-        limit = ACTIVATION_MAX
-        node = Node(name, "lut", (source,), {}, {"table": table}, -limit, limit)
+        node = Node(name, "lut", (source,), {}, {"table": table}, -SOFT_LIMIT, SOFT_LIMIT)
         return self._add(node, self.channels[source])
 
     def norm(self, name: str, source: str) -> str:
@@ -138,7 +139,7 @@ class Layers:
             "bias": self.random.integers(-1 << 20, 1 << 20, (count,)).astype(np.int32),
             "shift": self.random.integers(10, 12, (count,)).astype(np.uint8),
         }
-        limit = ACTIVATION_MAX
+        limit = NORM_LIMIT
         node = Node(name, "layer_norm", (source,), {"epsilon": 1 << 12}, tensors, -limit, limit)
         return self._add(node, count)
 
@@ -149,7 +150,7 @@ class Layers:
             "temperature": self.random.integers(20_000, 400_000, (heads,)).astype(np.int32),
             "shift": self.random.integers(14, 15, (count,)).astype(np.uint8),
         }
-        limit = ACTIVATION_MAX
+        limit = ATTENTION_LIMIT
         node = Node(name, "channel_attention", (source,), {"heads": heads}, tensors, -limit, limit)
         return self._add(node, count)
 

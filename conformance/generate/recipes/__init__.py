@@ -2,6 +2,8 @@
 
 from conformance.generate.recipes import (  # noqa: F401
     basic,
+    branches,
+    clips,
     containers,
     filters,
     formats,
