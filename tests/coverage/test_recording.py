@@ -111,7 +111,7 @@ def test_a_refused_stream_counts_for_its_refusal_alone() -> None:
     assert found.error == "CorruptPayloadError"
     assert {group for group, _ in found.points} == {"refusals", "error-classes"}
     assert statements("second-soc") == {"CS-CON-04", "CS-CON-05"}
-    assert statements("level") == {"CS-LVL-01"}
+    assert statements("level") == {"CS-LVL-01", "CS-ERR-01", "CS-ERR-02"}
 
 
 def test_a_stream_that_does_not_end_as_it_must_counts_for_nothing() -> None:
