@@ -22,8 +22,7 @@ from refdec.codestream import Dialect, PictureHeader, RenderingInformation, Tool
 from refdec.codestream.geometry import ceil_div
 from refdec.codestream.profiles import LEVELS, level_models
 from refdec.codestream.syntax import Scope
-from refdec.filters.stage import FILTERS
-from refdec.models_io import MODEL_IDS
+from refdec.models_io import EICCI_BANKS, EICCI_NETWORKS, MODEL_IDS
 
 Headers = tuple[PictureHeader, ToolHeader, RenderingInformation]
 COUNT = 48
@@ -52,7 +51,7 @@ LONGEST = 7
 class Means:
     """What the headers may ask for.
 
-    :param points: operating points; ``models``: rate points.
+    :param points: operating points; ``models``: rate points; ``eicci``: whether all its networks are there.
     """
 
     seed: int
@@ -60,13 +59,13 @@ class Means:
     level: int
     points: tuple[int, ...]
     models: tuple[int, ...]
+    eicci: bool
 
 
 def _wishes(means: Means, number: int, dialect: Dialect) -> Wishes:
     """What keeps the streams small and decodable."""
     height, width = SIZES[number % len(SIZES)]
     level, models = means.level, means.models
-    eicci = next(f for f in FILTERS if f.point == "eicci").apply is not None
 
     def levels(_s: Scope) -> Sequence[int]:
         return [
@@ -89,7 +88,7 @@ def _wishes(means: Means, number: int, dialect: Dialect) -> Wishes:
         "CS-PIH-23": only(*range(ceil_div(height, 256))),
         "CS-PIH-24": only(*range(ceil_div(width, 512))),
         "CS-PIH-40": only(*range(1, 9), 255),
-        "CS-TON-06": only(0, 1) if eicci else only(0),
+        "CS-TON-06": only(0, 1) if means.eicci else only(0),
         "CS-RDI-05": only(1) if number == LONGEST else only(0, 1),
         "CS-RDI-22": only(65535) if number == LONGEST else only(*METADATA),
     }
@@ -110,7 +109,10 @@ def _series(means: Means) -> tuple[Headers, ...]:
 
 def _plan(context: Context, number: int) -> Plan:
     models = tuple(m for m in MODEL_IDS if context.models.has(m, "entropy", 0))
-    means = Means(context.seed, context.profile, context.level, context.points, models)
+    eicci = all(
+        context.models.has_eicci(bank, index) for bank in EICCI_BANKS for index in range(EICCI_NETWORKS)
+    )
+    means = Means(context.seed, context.profile, context.level, context.points, models, eicci)
     picture, tools, rendering = _series(means)[number]
     header = {f.name: getattr(picture, f.name) for f in fields(picture) if f.name != "dialect"}
     mapped = bool(picture.gain_3D_enable_flag)
