@@ -89,6 +89,15 @@ ChromaOffset = Annotated[
     int, _option(RATE, "--chroma-offset", help="With --bpp: chroma's displacement less luma's.")
 ]
 Tolerance = Annotated[float, _option(RATE, "--tolerance", help="With --bpp: relative distance to accept.")]
+RateWeight = Annotated[
+    float | None,
+    _option(
+        RATE,
+        "--rate-weight",
+        min=0,
+        help="Squared quantiser steps that a bit is worth when symbols are chosen; 0 rounds to the nearest.",
+    ),
+]
 QualityMap = Annotated[
     Path | None,
     _option(

@@ -38,6 +38,7 @@ def encode(
     delta_beta_uv: arguments.DeltaBetaUv = None,
     chroma_offset: arguments.ChromaOffset = 0,
     tolerance: arguments.Tolerance = 0.01,
+    rate_weight: arguments.RateWeight = None,
     quality_map: arguments.QualityMap = None,
     quality_rounding: arguments.QualityRounding = "floor",
     roi: arguments.Roi = None,

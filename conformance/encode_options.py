@@ -113,6 +113,8 @@ def parse_tools(words: Words) -> Tools:
         changes["num_chs"] = _numbers("--num-chs", words.num_chs, ",", CHANNELS)
     if words.region_overlap is not None:
         changes["region_overlap"] = _numbers("--region-overlap", words.region_overlap, ",", (3, 15))
+    if words.rate_weight is not None:
+        changes["rate_weight"] = words.rate_weight
     return Tools(
         _threads("--threads-z", words.threads_z),
         _residual_threads(words.threads_r),

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from conformance.encoder.closed_loop import Coded
 from conformance.encoder.encode import Encoder, reconstruct
 from conformance.encoder.machine import Machine
+from conformance.encoder.options import DEFAULT_TOOLS, RATE_WEIGHT, Tools
 from conformance.encoder.picture_files import load_rgb
 from conformance.encoder.source import make_source
 from conformance.training.evaluate import Codecs, bd_rate, float_codec, psnr, with_pillow
@@ -85,10 +86,12 @@ class Measurements:
 class Sweep:
     """Codes one picture in all the ways that are asked for."""
 
-    def __init__(self, path: Path, machine: Machine, floats: dict[int, Codecs], out: Measurements) -> None:
+    def __init__(
+        self, path: Path, machine: Machine, floats: dict[int, Codecs], tools: Tools, out: Measurements
+    ) -> None:
         self.name, self.machine, self.floats, self.out = path.stem, machine, floats, out
         self.rgb = load_rgb(path)
-        self.encoder = Encoder(make_source(self.rgb), machine)
+        self.encoder = Encoder(make_source(self.rgb), machine, tools)
 
     def grid(self, models: Sequence[int], deltas: Sequence[int]) -> None:
         """Every model at every displacement."""
@@ -100,7 +103,7 @@ class Sweep:
     def matched(self, models: Sequence[int], rates: Sequence[float]) -> None:
         """Rate control; every rate begins without anything known about the picture."""
         for rate in rates:
-            encoder = Encoder(self.encoder.source, self.machine)
+            encoder = Encoder(self.encoder.source, self.machine, self.encoder.tools)
             coded, match = encoder.code_at_rate(rate, tuple(models))
             bpp = match.bits / encoder.source.pixels
             run = Matched(
@@ -332,6 +335,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model-ids", type=int, nargs="+", default=list(MODEL_IDS))
     parser.add_argument("--deltas", type=int, nargs="*", default=list(DELTAS))
     parser.add_argument("--rates", type=float, nargs="*", default=list(RATES))
+    parser.add_argument(
+        "--rate-weight", type=float, default=RATE_WEIGHT, help="of a bit when symbols are chosen; 0: nearest"
+    )
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
@@ -353,11 +359,12 @@ def main() -> None:
     paths = find([options.pictures])
     if options.limit and options.limit < len(paths):
         paths = [paths[i * len(paths) // options.limit] for i in range(options.limit)]
+    tools = replace(DEFAULT_TOOLS, rate_weight=options.rate_weight)
     data = Measurements([], [], [], [])
     options.output.mkdir(parents=True, exist_ok=True)
     for path in paths:
         start = time.perf_counter()
-        sweep = Sweep(path, machine, floats, data)
+        sweep = Sweep(path, machine, floats, tools, data)
         sweep.grid(options.model_ids, options.deltas)
         sweep.matched(options.model_ids, options.rates)
         sweep.pillow()

@@ -85,11 +85,13 @@ def code(
     rendering: RenderingInformation | None = NO_RENDERING,
     user_data: Sequence[bytes] = (),
     forced: Forced = NOTHING,
+    rate_weight: float = 0.0,
 ) -> Coded:
     """Code a prepared picture under a header.
 
     :param picture: header of ``prepared`` at the wanted rate, with the quality map announced if there is one.
     :param quality: quality map int8 ``[lh, lw]`` and its payload.
+    :param rate_weight: squared steps that a bit is worth when symbols are chosen.
     :param forced: what is not up to the encoder. Elements of ``picture`` that are set before anything is
         coded are set in it already (:meth:`Forced.picture`, stage ``base``).
     :raises HeaderValueError: the header cannot be written.
@@ -101,7 +103,7 @@ def code(
     left_out = forced.left_out(picture)
     beliefs, payloads = [], []
     for c in (0, 1):
-        loop = _Loop(prepared, c, machine, quality_map, forced, left_out[c], used)
+        loop = _Loop(prepared, c, machine, quality_map, forced, left_out[c], used, rate_weight)
         picture, belief = loop.run(picture, choose_cubes, choose_gains[c])
         beliefs.append(belief)
         payloads.append(
@@ -118,7 +120,7 @@ def code(
         forced,
     )
     data = parts.codestream(tools)
-    return Coded(data, parts, tools, prepared, quality_map, (beliefs[0], beliefs[1]))
+    return Coded(data, parts, tools, prepared, quality_map, (beliefs[0], beliefs[1]), rate_weight)
 
 
 def latents_of(coded: Coded, machine: Machine) -> tuple[Int16, Int16]:
@@ -151,6 +153,7 @@ class _Loop:
     forced: Forced = NOTHING
     left_out: frozenset[int] = frozenset()
     used: set[str] = field(default_factory=set)
+    rate_weight: float = 0.0
     means: list[Int16] = field(default_factory=list)
 
     def run(
@@ -222,6 +225,7 @@ class _Loop:
                 values = self._symbols(
                     picture,
                     scales.mask[(slice(None), *at)],
+                    scales.log[(slice(None), *at)],
                     difference,
                     _steps_at(steps, at),
                     phase,
@@ -245,6 +249,7 @@ class _Loop:
         self,
         picture: PictureHeader,
         mask: npt.NDArray[np.bool_],
+        log_sigma: Int32,
         difference: Float32,
         steps: Steps,
         phase: int,
@@ -274,7 +279,7 @@ class _Loop:
         coded[num_chs:] = False
         if forced is None:
             return np.zeros(difference.shape, np.int32)
-        symbols = quantise(difference, steps, coded)
+        symbols = quantise(difference, steps, coded, rate_weight=self.rate_weight, log_sigma=log_sigma)
         forced.set(symbols, coded, at)
         return symbols
 

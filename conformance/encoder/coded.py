@@ -106,6 +106,7 @@ class Coded:
 
     :param parts: what the codestream is made of, apart from ``tools``.
     :param quality_map: int8 ``[lh, lw]`` or ``None``.
+    :param rate_weight: with which symbols were chosen.
     """
 
     data: bytes
@@ -114,6 +115,7 @@ class Coded:
     prepared: Prepared
     quality_map: Int8 | None
     beliefs: tuple[Belief, Belief]
+    rate_weight: float = 0.0
 
     @property
     def picture(self) -> PictureHeader:

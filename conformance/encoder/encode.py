@@ -146,6 +146,7 @@ class Encoder:
             rendering=tools.rendering,
             user_data=tools.user_data,
             forced=tools.forced,
+            rate_weight=tools.rate_weight,
         )
         seconds = time.perf_counter() - start
         self.trials.append(Trial(model_id, delta, len(coded.data), seconds))

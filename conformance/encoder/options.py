@@ -30,6 +30,8 @@ TILE, OVERLAP = 1024, 64
 INDEPENDENT_OVERLAP = 128
 HYPER_OVERLAP, MCM_OVERLAP = 2, 8
 """Overlaps of dependent regions as the reference encoder codes them."""
+RATE_WEIGHT = 0.05
+"""What a bit is worth by default, in squared quantiser steps."""
 NO_RENDERING = RenderingInformation()
 Pair = tuple[bool, bool]
 Tiling = Literal["auto", "off"] | tuple[int, int]
@@ -54,6 +56,8 @@ class Tools:
     :param rendering: rendering information; ``None`` leaves it out. :param user_data: UDI segments.
     :param filters: post-filters to turn on.
     :param forced: decisions that are not up to the encoder.
+    :param rate_weight: squared quantiser steps that a bit is worth when symbols are chosen; 0 rounds to the
+        nearest, as the reference encoder does.
     """
 
     threads_z: int = 1
@@ -77,6 +81,7 @@ class Tools:
     user_data: tuple[bytes, ...] = ()
     filters: PostFilters = NONE
     forced: Forced = NOTHING
+    rate_weight: float = RATE_WEIGHT
 
     def tool_header(self) -> ToolHeader:
         """TON."""

@@ -126,16 +126,18 @@ def quantise_layer(weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor,
     The shift is the largest one (0 to 20) at which the weights fit int8 and the bias fits 24 bits;
     what still does not fit at shift 0 is clamped.
     """
-    peak = weight.detach().double().abs().flatten(1).amax(1).clamp(min=2.0**-40)
+    peak = weight.abs().flatten(1).amax(1).double().clamp(min=2.0**-40)
     shift = torch.floor(torch.log2(127.0 / peak))
     if bias is not None:
         bias_peak = bias.detach().double().abs().clamp(min=2.0**-40)
         shift = torch.minimum(shift, torch.floor(torch.log2((2.0**23 - 1) / bias_peak)))
     shift = shift.clamp(0, 20)
     scale = torch.exp2(shift)
-    integer_weight = (weight.double() * scale.view(-1, 1, 1, 1)).round().clamp(-128, 127)
+    # a power of two times a float is exact in the float's own precision
+    unit = scale.to(weight.dtype)
+    integer_weight = (weight * unit.view(-1, 1, 1, 1)).round().clamp(-128, 127)
     zero = torch.zeros_like(scale)
-    integer_bias = zero if bias is None else (bias.double() * scale).round().clamp(-(2.0**23), 2.0**23 - 1)
+    integer_bias = zero if bias is None else (bias * unit).round().clamp(-(2.0**23), 2.0**23 - 1)
     return integer_weight.to(weight.dtype), integer_bias.to(weight.dtype), shift
 
 

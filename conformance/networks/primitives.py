@@ -33,7 +33,8 @@ def crop(x: Tensor, size: Size, divisor: int) -> Tensor:
 
 def pad_to_even(x: Tensor) -> Tensor:
     """Repeat the last row and the last column once where their number is odd."""
-    return F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2), mode="replicate")
+    columns, rows = x.shape[-1] % 2, x.shape[-2] % 2
+    return F.pad(x, (0, columns, 0, rows), mode="replicate") if columns or rows else x
 
 
 def conv1(inputs: int, outputs: int, *, bias: bool = False) -> nn.Conv2d:

@@ -23,7 +23,13 @@ from conformance.networks import (
     merge_phases,
     split_phases,
 )
-from conformance.training.light import LATENTS, LightAnalysis, LightHyperEncoder, chroma_planes
+from conformance.training.light import (
+    LATENTS,
+    LightAnalysis,
+    LightHyperEncoder,
+    chroma_planes,
+    full_precision,
+)
 
 LOG_STEP = (math.log(54.82) - math.log(0.11)) / 31
 """Natural logarithm of the ratio of neighbouring scale levels."""
@@ -122,10 +128,11 @@ class ComponentCodec(nn.Module):
         :param delta: delta_beta of every picture, ``[N, 1, 1, 1]``.
         :param noise: cost with additive noise (training) instead of rounded symbols (evaluation).
         """
-        z = self.hyper_encoder(y).clamp(-31, 31)
+        z = self.hyper_encoder(y).float().clamp(-31, 31)
         z_hat = round_through(z)
         z_bits = self._z_bits(_noisy(z) if noise else z_hat)
-        base = self.hyper_scale_decoder(z_hat, size)
+        with full_precision(z_hat):
+            base = self.hyper_scale_decoder(z_hat, size)
         psi = self.hyper_decoder(z_hat, size)
         log = self.gain_log.view(1, -1, 1, 1) + delta
         factor, scale = gain(log), base + log

@@ -59,6 +59,7 @@ def float_codec(coded: Coded, codecs: Codecs, machine: Machine) -> tuple[int, UI
             at: tuple[slice, ...],
             steps: Steps = steps,
             mask: npt.NDArray[np.bool_] = mask,
+            log_sigma: npt.NDArray[np.int32] = scales.log,
             symbols: npt.NDArray[np.int32] = symbols,
         ) -> Tensor:
             rows, columns = mask[at].shape[1:]
@@ -67,7 +68,10 @@ def float_codec(coded: Coded, codecs: Codecs, machine: Machine) -> tuple[int, UI
                 None,
                 *(None if t is None else t[at] for t in (steps.forward, steps.inverse)),
             )
-            values = quantise(difference[0, :, :rows, :columns].numpy(), part, mask[at])
+            values = quantise(
+                difference[0, :, :rows, :columns].numpy(), part, mask[at],
+                rate_weight=coded.rate_weight, log_sigma=log_sigma[at],
+            )  # fmt: skip
             symbols[at] = values
             out = torch.zeros_like(difference)
             out[0, :, :rows, :columns] = torch.from_numpy(dequantise(values, part))

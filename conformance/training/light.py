@@ -7,6 +7,7 @@ phases), of which a block of 8 x 8 does.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +23,11 @@ LATENTS = (160, 96)
 def normalise(samples: Tensor) -> Tensor:
     """Samples 0..255 to what every network of the codec sees."""
     return (samples - 127.5) / 128
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """Inside, layers compute in float32 even where training as a whole runs in bfloat16."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def chroma_planes(picture: Tensor) -> Tensor:
@@ -48,10 +54,14 @@ class LightAnalysis(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """``[N, planes, H, W]``, 0..255, to ``[N, latent, ceil(H/block), ceil(W/block)]``."""
         rows, columns = (-planes.shape[-2] % self.block, -planes.shape[-1] % self.block)
-        x = normalise(F.pad(planes, (0, columns, 0, rows), mode="replicate"))
+        if rows or columns:
+            planes = F.pad(planes, (0, columns, 0, rows), mode="replicate")
+        x = normalise(planes)
         features = F.leaky_relu(self.features(x), LEAKY_SLOPE)
         features = features + F.leaky_relu(self.mix(features), LEAKY_SLOPE)
-        return self.transform(x) + self.correction(features)
+        correction = self.correction(features)
+        with full_precision(x):
+            return self.transform(x) + correction
 
 
 class LightHyperEncoder(nn.Module):

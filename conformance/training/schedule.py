@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from conformance.training.codec import BETAS, CHROMA_WEIGHT, ComponentCodec, base_step, gain
 from conformance.training.dct_start import start_chroma, start_luma
 from conformance.training.pictures import Patches
+from conformance.training.similarity import ms_ssim
 
 MIDDLE_MODEL = 1
-DELTA_LIMITS = (-1069, 702)
+NEAR, DELTA_LIMITS = (-600, 600), (-1069, 702)
+SIMILARITY_WEIGHT = 100.0
+"""Of ``1 - MS-SSIM`` against the mean squared error of samples 0..255: a few per cent of the distortion."""
 CHECKPOINT_SECONDS = 120
 
 
@@ -32,6 +35,8 @@ class Stage:
     :param megapixels: picture samples to see.
     :param rate: factor on all learning rates.
     :param delta: range of delta_beta that is sampled.
+    :param similarity: weight of ``1 - MS-SSIM`` beside the mean squared error (luma).
+    :param decoder_only: the analysis transform and the hyper-encoder stay as they are.
     """
 
     name: str
@@ -41,23 +46,28 @@ class Stage:
     megapixels: float
     rate: float
     delta: tuple[int, int]
+    similarity: float = 0.0
+    decoder_only: bool = False
 
 
 def stages(scale: float = 1.0) -> list[Stage]:
-    """The whole schedule: the middle model from the DCT, the others from it, then all over the full range.
+    """The whole schedule: the middle model from the DCT, the others each from its neighbour, all with squared
+    error; then every model with MS-SSIM beside it; then what a decoder runs, over all of delta_beta's range.
 
     :param scale: factor on the length of every stage.
     """
     out = [
-        Stage("start", MIDDLE_MODEL, 0, None, 500 * scale, 1.0, (-440, 440)),
-        Stage("start", MIDDLE_MODEL, 1, None, 120 * scale, 1.0, (-440, 440)),
+        Stage("start", MIDDLE_MODEL, 0, None, 3000 * scale, 1.25, NEAR),
+        Stage("start", MIDDLE_MODEL, 1, None, 600 * scale, 1.25, NEAR),
     ]
-    for model in (0, 2, 3):
-        out.append(Stage("move", model, 0, MIDDLE_MODEL, 150 * scale, 0.7, (-440, 440)))
-        out.append(Stage("move", model, 1, MIDDLE_MODEL, 40 * scale, 0.7, (-440, 440)))
+    for model, source in ((0, 1), (2, 1), (3, 2)):
+        out.append(Stage("move", model, 0, source, 600 * scale, 0.9, NEAR))
+        out.append(Stage("move", model, 1, source, 130 * scale, 0.9, NEAR))
     for model in range(4):
-        out.append(Stage("wide", model, 0, model, 120 * scale, 0.35, DELTA_LIMITS))
-        out.append(Stage("wide", model, 1, model, 40 * scale, 0.35, DELTA_LIMITS))
+        out.append(Stage("similar", model, 0, model, 250 * scale, 0.5, NEAR, SIMILARITY_WEIGHT))
+    for model in range(4):
+        out.append(Stage("wide", model, 0, model, 300 * scale, 0.5, DELTA_LIMITS, SIMILARITY_WEIGHT, True))
+        out.append(Stage("wide", model, 1, model, 120 * scale, 0.5, DELTA_LIMITS, 0.0, True))
     return out
 
 
@@ -71,6 +81,8 @@ def parameter_groups(codec: ComponentCodec, rate: float) -> list[dict[str, Any]]
     gentle = {"analysis.transform", "synthesis.first_stage.1", "synthesis.conv2_t", "synthesis.conv4"}
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in codec.named_parameters():
+        if not parameter.requires_grad:
+            continue
         if name == "gain_log" or name == "hyper_scale_decoder.pointwise.bias":
             value = 1.0
         elif name == "hyper_scale_decoder.pointwise.weight":
@@ -93,29 +105,40 @@ def parameter_groups(codec: ComponentCodec, rate: float) -> list[dict[str, Any]]
 
 
 def loss_of(
-    codec: ComponentCodec, luma: ComponentCodec | None, picture: Tensor, delta: Tensor, beta: float
+    codec: ComponentCodec,
+    luma: ComponentCodec | None,
+    picture: Tensor,
+    delta: Tensor,
+    beta: float,
+    *,
+    similarity: float = 0.0,
+    reduced: bool = False,
 ) -> tuple[Tensor, dict[str, float]]:
-    """Rate plus weighted squared error, normalised so that every delta_beta weighs alike."""
+    """Rate plus weighted distortion, normalised so that every delta_beta weighs alike.
+
+    :param similarity: weight of ``1 - MS-SSIM`` beside the squared error.
+    :param reduced: bfloat16 where it costs nothing (see :func:`conformance.training.light.full_precision`).
+    """
     size = (picture.shape[-2], picture.shape[-1])
     pixels = size[0] * size[1]
-    coded = codec.code(codec.latent(picture), size, delta, noise=True)
-    if codec.component == 0:
-        error = (
-            (codec.synthesis.signal(coded.y_hat, size) * 128 + 127.5 - picture[:, :1])
-            .square()
-            .mean((1, 2, 3))
-        )
-        weight = beta
-    else:
-        assert luma is not None
-        with torch.no_grad():
-            y_luma = luma.code(luma.latent(picture), size, delta, noise=False).y_hat
-        signal = codec.synthesis.signal(torch.cat((y_luma, coded.y_hat), dim=1), size)
-        error = (signal * 128 + 127.5 - picture[:, 1:]).square().mean((1, 2, 3))
-        weight = beta * CHROMA_WEIGHT * 2
+    with torch.autocast(picture.device.type, torch.bfloat16, enabled=reduced):
+        coded = codec.code(codec.latent(picture), size, delta, noise=True)
+        latents = coded.y_hat
+        if luma is not None:
+            with torch.no_grad():
+                y_luma = luma.code(luma.latent(picture), size, delta, noise=False).y_hat
+            latents = torch.cat((y_luma, latents), dim=1)
+        signal = codec.synthesis.signal(latents, size).float()
+    planes = picture[:, :1] if codec.component == 0 else picture[:, 1:]
+    samples = signal * 128 + 127.5
+    error = (samples - planes).square().mean((1, 2, 3))
+    distortion = error
+    if similarity:
+        distortion = error + similarity * (1 - ms_ssim(samples, planes))
+    weight = beta if codec.component == 0 else beta * CHROMA_WEIGHT * 2
     bpp = coded.bits / pixels
     lagrangian = weight * gain(delta.flatten()) ** 2
-    loss = (bpp / lagrangian.sqrt() + error * lagrangian.sqrt()).mean() * math.sqrt(weight)
+    loss = (bpp / lagrangian.sqrt() + distortion * lagrangian.sqrt()).mean() * math.sqrt(weight)
     facts = {
         "loss": float(loss.detach()),
         "bpp": float(bpp.detach().mean()),
@@ -152,7 +175,7 @@ def run_stage(stage: Stage, patches: Patches, folder: Path, *, seed: int, log: C
     progress = folder / "stage.pt"
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    codec = new_codec(stage, folder)
+    codec = new_codec(stage, folder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = patches.batches(generator)
     luma = None
     if stage.component == 1:
@@ -161,7 +184,10 @@ def run_stage(stage: Stage, patches: Patches, folder: Path, *, seed: int, log: C
     if stage.source is None:
         with torch.no_grad():
             codec.set_scales(torch.cat([codec.latent(next(batches)) for _ in range(8)]))
-    optimiser = torch.optim.Adam(parameter_groups(codec, stage.rate), betas=(0.9, 0.99))
+    if stage.decoder_only:
+        codec.analysis.requires_grad_(False)
+        codec.hyper_encoder.requires_grad_(False)
+    optimiser = torch.optim.Adam(parameter_groups(codec, stage.rate), betas=(0.9, 0.99), fused=True)
     seen = 0.0
     if progress.exists():
         saved = torch.load(progress, weights_only=True)
@@ -183,7 +209,7 @@ def run_stage(stage: Stage, patches: Patches, folder: Path, *, seed: int, log: C
             torch.from_numpy(generator.uniform(*stage.delta, size=picture.shape[0])).float().view(-1, 1, 1, 1)
         )
         optimiser.zero_grad(set_to_none=True)
-        loss, facts = loss_of(codec, luma, picture, delta, beta)
+        loss, facts = loss_of(codec, luma, picture, delta, beta, similarity=stage.similarity, reduced=True)
         loss.backward()
         nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
         optimiser.step()
