@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conformance.coverage import headers
 from conformance.coverage.observed import OBSERVED
@@ -20,7 +20,8 @@ from refdec.models_io import ModelSet
 from refdec.picture import Picture
 from refdec.picture.files import WRITERS, PictureFormatError, write
 from refdec.settings import Settings
-from refdec.tracing import Stage, last_stage, trace_stream
+from refdec.synthesis_stage import operating_point
+from refdec.tracing import last_stage, trace_stream
 
 Point = tuple[str, str]
 """Group and name."""
@@ -62,11 +63,13 @@ def record(data: bytes, dialect: Dialect, models: ModelSet, settings: Settings) 
 
 
 def _decode(stream: Codestream, models: ModelSet, settings: Settings) -> None:
-    # the models alone say how far it goes: what the stream asks for in vain is found out by decoding
-    stage = last_stage(stream, models, replace(settings, ignore_post_filters=True))
-    if stage is Stage.PICTURE:
+    picture = stream.picture
+    kinds = ("entropy", "latent", operating_point(picture, settings))
+    # The models alone say how far it goes: what the stream asks for in vain is found out by decoding.
+    if all(models.has(picture.model_id, kind, c) for kind in kinds for c in (0, 1)):
         _write(decode_picture(stream, models, settings))
         return
+    stage = last_stage(stream, models, settings)
     trace_stream(stream, models, settings, DEFAULT_LIMITS, lambda *_: None, stage)
 
 

@@ -20,6 +20,7 @@ from conformance.verify.suite import bundled_suite
 from conformance.verify.synthetic import Splitmix
 from refdec import coverage, entropy
 from refdec.codestream import parse
+from refdec.codestream.assemble import rewrite
 from refdec.decoder import decode_picture
 from refdec.entropy.tables import coder_tables
 from refdec.integer import Graph, GraphInput, Node, run
@@ -188,3 +189,13 @@ def test_escapes_are_told_apart() -> None:
     assert kinds(0, bound - 1, 1 - bound) == set()
     assert kinds(bound, -bound - 3) == {"3 bits, code 0", "3 bits, code 7"}
     assert kinds(bound + 4, -32768) == {"16 bits, positive", "16 bits, negative"}
+
+
+def test_a_picture_that_cannot_be_shown_is_refused_not_half_decoded() -> None:
+    stream = parse(task("plain-64x64").data)
+    subsampled = replace(stream.picture, s_ver_minus1=1, s_hor_minus1=1, c_ver_minus1=1, c_hor_minus1=1)
+    data = rewrite(replace(stream, picture=replace(subsampled, colour_transform_idx=1)))
+    models = model_set(int(bundled_suite().manifest["models"]["seed"]))
+    found = record(data, stream.dialect, models, task("plain-64x64").settings)
+    assert found.error == "UnsupportedFeatureError"
+    assert ("statements", "AR-PIC-09") in found.points
