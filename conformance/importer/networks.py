@@ -17,12 +17,13 @@ from torch import nn
 
 from conformance.importer.checkpoint import Checkpoint
 from conformance.networks.analysis import ANALYSIS, Analysis
-from conformance.networks.calibration import DISPLACEMENTS, Coded, draw, from_stream
+from conformance.networks.calibration import DISPLACEMENTS, Coded, from_stream
 from conformance.networks.context import ContextModel
 from conformance.networks.convert import Scheme, convert_latent, convert_synthesis, rate_point
+from conformance.networks.drawn import cut_to_pictures, draw
 from conformance.networks.hyper import HyperDecoder, HyperEncoder
 from conformance.networks.pictures import FloatEncoder, encode_picture, generated_pictures
-from conformance.networks.synthesis import SYNTHESIS
+from conformance.networks.synthesis import SYNTHESIS, Synthesis
 from conformance.quantize.options import Options
 from conformance.training.pictures import SUFFIXES, load
 from refdec.codestream.geometry import CHANNELS
@@ -79,7 +80,7 @@ def convert_networks(
     :param entropy: the entropy models of luma and chroma.
     :param calibrate: codestreams and pictures; streams of other rate points are left out. Without any,
         pictures are generated and coded by the base operating point's analysis transform; without that one,
-        latents are drawn from the entropy models.
+        latents are drawn from the entropy models and cut to what makes pictures.
     :param thorough: try two ways to choose scales, not one.
     :raises ModelError: a checkpoint does not fit, or no calibration file can be used.
     """
@@ -95,6 +96,9 @@ def convert_networks(
     models = (entropy_model(entropy[0], 0), entropy_model(entropy[1], 1))
     encoder = _encoder(read, beta, luma, chroma, hyper, context, models)
     source, coded = _calibration(entropy, models, encoder, model_id, calibrate)
+    if source == "drawn":
+        shown = _any_synthesis(read, beta)
+        coded = [cut_to_pictures(picture, hyper, context, shown) for picture in coded]
     progress(f"calibration of model {model_id}: {source}")
     headroom = DRAWN_HEADROOM if source == "drawn" else CODED_HEADROOM
     point = rate_point(hyper, context, coded, headroom)
@@ -192,6 +196,18 @@ def _encoder(
         context,
         (models[0].gain_log, models[1].gain_log),
     )
+
+
+def _any_synthesis(read: Reader, beta: str) -> list[Synthesis]:
+    """The simplest synthesis there is: luma, or luma and chroma, or none."""
+    networks: list[Synthesis] = []
+    for name in OPERATING_POINTS:
+        for component in range(len(networks), 2):
+            checkpoint = read(synthesis_name(name, component, beta))
+            if checkpoint is None:
+                break
+            networks.append(network_of(SYNTHESIS[name, component](), checkpoint))
+    return networks
 
 
 def _calibration(

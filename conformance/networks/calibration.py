@@ -1,12 +1,11 @@
-"""Latents to calibrate the decoder's networks on: drawn from a model's own statistics, or taken from streams.
-
-A drawn picture has the hyper-latent's coded distribution and, given that, the coded distribution of every
-residual symbol: what an average stream of this model contains, without any picture.
+"""Latents to calibrate the decoder's networks on: what the entropy stage says of a picture, taken from
+streams, and what the float networks make of it. Without any stream they are drawn
+(:mod:`conformance.networks.drawn`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +16,16 @@ from torch import Tensor
 
 from conformance.networks.context import ContextModel, chroma_mean, split_phases
 from conformance.networks.hyper import HyperDecoder
-from refdec import entropy, integer
+from refdec import entropy
 from refdec.codestream import Dialect
 from refdec.codestream.geometry import latent_size
-from refdec.entropy.tables import coder_tables, symbol_of_column
 from refdec.errors import BitstreamError, ModelError
-from refdec.models_io import EntropyModel, ModelSet
+from refdec.models_io import ModelSet
 
 Int32 = npt.NDArray[np.int32]
 
-DRAWN_SIZE = (256, 320)
 DISPLACEMENTS = (-500, 0, 500)
-"""Rate offsets of the drawn pictures: coarse, as trained, fine."""
-BLOCKS = (1, 2)
-"""The hyper-latent is drawn anew for every block of so many samples: once wild, once smooth."""
+"""Rate offsets of drawn and generated pictures: coarse, as trained, fine."""
 WINDOW = 512
 """Luma samples per side of a stream's picture that are used."""
 RESIDUAL_UNIT = 2.0**entropy.RESIDUAL_FRACTION_BITS
@@ -65,52 +60,6 @@ class FloatLatents:
     means: list[Tensor]
     phases: list[Tensor]
     y_hat: tuple[Tensor, Tensor]
-
-
-def draw(models: tuple[EntropyModel, EntropyModel], seed: int = 0) -> Iterator[Coded]:
-    """Pictures drawn from the entropy parameters of both components. The same seed gives the same ones."""
-    random = np.random.Generator(np.random.PCG64(seed))
-    for block in BLOCKS:
-        for displacement in DISPLACEMENTS:
-            z_hat = [_draw_z(random, model.z_cdf, block) for model in models]
-            residual = [
-                _draw_residual(random, model, z, displacement) for model, z in zip(models, z_hat, strict=True)
-            ]
-            yield Coded(DRAWN_SIZE, (z_hat[0], z_hat[1]), (residual[0], residual[1]))
-
-
-def _draw_z(random: np.random.Generator, cdf: npt.NDArray[np.uint8], block: int) -> npt.NDArray[np.int8]:
-    height, width = -(-DRAWN_SIZE[0] // 64), -(-DRAWN_SIZE[1] // 64)
-    rows, columns = -(-height // block), -(-width // block)
-    ticks = random.integers(0, 255, (len(cdf), rows, columns))
-    # entry k of the distribution is the number of ticks below symbols 0 to k
-    symbol = (ticks[:, None] >= cdf[:, :, None, None]).sum(1)
-    z = (symbol - 31).astype(np.int8)
-    return np.ascontiguousarray(z.repeat(block, 1).repeat(block, 2)[:, :height, :width])
-
-
-def _draw_residual(
-    random: np.random.Generator, model: EntropyModel, z_hat: npt.NDArray[np.int8], displacement: int
-) -> Int32:
-    engine = entropy.engine("golden")
-    inputs = {model.graph.inputs[0].name: z_hat.astype(np.int16)}
-    raw = integer.run(model.graph, inputs, DRAWN_SIZE, engine="golden")[model.graph.outputs[0]]
-    log = engine.skip_scale_log(raw.astype(np.int32), model.gain_log, displacement, None)
-    symbols = _draw_symbols(random, engine.levels(log))
-    symbols = np.where(engine.skip_mask(log, None), symbols, 0).astype(np.int32)
-    return engine.dequantise(symbols, model.gain_log + displacement, None, None)
-
-
-def _draw_symbols(random: np.random.Generator, levels: npt.NDArray[np.uint8]) -> Int32:
-    tables = coder_tables()
-    ticks = random.integers(0, 256, levels.shape)
-    symbols = np.zeros(levels.shape, np.int32)
-    names = np.array([symbol_of_column(column) for column in range(256)])
-    for level in np.unique(levels):
-        here = levels == level
-        ends = tables.starts[level] + tables.masses[level]
-        symbols[here] = names[np.searchsorted(ends, ticks[here], side="right")]
-    return symbols
 
 
 def from_stream(path: Path, models: ModelSet, model_id: int) -> Coded | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -160,11 +161,22 @@ class _Compiler:
             if given.hi is not None and given.fraction is not None:
                 limit_hi[ids] = np.broadcast_to(given.hi, ids.shape) * unit
         ranges: dict[str, Range] = {}
+        inputs = {spec.name for spec in self.graph.inputs}
+        terms = {step.output: step.node.inputs for step in self.steps if step.node.op == "add"}
         for name, ids in self.classes.of.items():
             lo, hi = self._widened(name, self.statistics[name])
+            # A sum must not be cut where its terms are not: one at its limits, the other as it was seen.
+            for term, other in permutations(terms[name]) if name in terms else ():
+                low, high = self.statistics[other].range()
+                lo = np.minimum(lo, ranges[term][0] + np.minimum(low, 0))
+                hi = np.maximum(hi, ranges[term][1] + np.maximum(high, 0))
             if name in cut:
                 lo, hi = np.maximum(lo, cut[name][0]), np.minimum(hi, cut[name][1])
             lo, hi = np.maximum(lo, limit_lo[ids]), np.minimum(hi, limit_hi[ids])
+            if name in inputs:
+                # What may come in is not a matter of what was seen.
+                lo = np.where(np.isfinite(limit_lo[ids]), limit_lo[ids], lo)
+                hi = np.where(np.isfinite(limit_hi[ids]), limit_hi[ids], hi)
             # A scale given from outside limits what fits.
             reach = 32767 * np.exp2(-np.where(np.isnan(self.forced[ids]), -24.0, self.forced[ids]))
             ranges[name] = (np.maximum(lo, -reach), np.minimum(hi, reach))
