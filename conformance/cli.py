@@ -18,7 +18,7 @@ from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.mutants_command import mutants
 from refdec import __version__
-from refdec.command import MISMATCH, JsonOption, UsageError, require_writable, run
+from refdec.command import MISMATCH, JsonOption, UsageError, print_rows, require_writable, run
 
 app = typer.Typer(
     help="Conformance tools for JPEG AI: import checkpoints, make streams and suites, verify decoders.",
@@ -88,14 +88,15 @@ def import_command(
         facts = {
             "written": [{"file": f, "checkpoint": c, "sha256": d} for f, c, d in report.written],
             "absent": report.absent,
+            "models": report.summary.rows,
+            "notes": report.summary.notes,
         }
         typer.echo(json.dumps(facts))
         return
-    for target, checkpoint, _ in report.written:
-        typer.echo(f"{output / target}\tfrom {checkpoint}")
-    typer.echo(f"{len(report.written)} model files made; {len(report.absent)} checkpoints absent")
-    if report.absent:
-        typer.echo(f"absent: {', '.join(report.absent)}", err=True)
+    print_rows(report.summary.rows)
+    for note in report.summary.notes:
+        typer.echo(note)
+    typer.echo(f"{len(report.written)} model files made in {output}")
 
 
 @app.command()

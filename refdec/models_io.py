@@ -31,6 +31,7 @@ from refdec.integer.graph import Graph
 from refdec.integer.model_file import Model, load_model
 from refdec.networks.eicci import EicciModel, eicci_model
 from refdec.networks.models import LatentModel, SynthesisModel, latent_model, synthesis_model
+from refdec.official_files import checkpoint_name
 
 COMPONENT_NAMES = ("Y", "UV")
 MODEL_IDS = (0, 1, 2, 3)
@@ -90,7 +91,7 @@ class ModelSet:
         if key not in self.loaded:
             name = file_name(model_id, kind, component)
             if self.root is None or not (self.root / name).is_file():
-                raise ModelError(self._absent(name, model_id))
+                raise ModelError(self._absent(*key))
             self.loaded[key] = _read(self.root / name, kind_of(kind, component))
         return self.loaded[key]
 
@@ -197,14 +198,17 @@ class ModelSet:
             f"make it with: refconf import CHECKPOINTS -o {self.root}"
         )
 
-    def _absent(self, name: str, model_id: int) -> str:
+    def _absent(self, model_id: int, kind: str, component: int) -> str:
+        name = file_name(model_id, kind, component)
         if self.root is None:
             return f"this model set has no {name}"
         have = sorted({m for m, *_ in self.files()})
         holds = f"models {', '.join(map(str, have))}" if have else "no model at all"
+        source = checkpoint_name(kind, model_id, component)
         return (
             f"{self.root / name} is missing, and the stream is coded with model {model_id} "
             f"(the folder holds {holds}); make it with: refconf import CHECKPOINTS -o {self.root}"
+            + (f" (from CHECKPOINTS/{source})" if source else "")
         )
 
 

@@ -15,12 +15,17 @@ class OperatingPointError(RefdecError):
     code = "operating-point"
 
 
+def listed_points(picture: PictureHeader) -> list[str]:
+    """The operating points that a stream offers, its default first."""
+    return [TRANSFORM_NAMES[i].lower() for i in picture.synthesis_transform_id]
+
+
 def operating_point(picture: PictureHeader, settings: Settings) -> str:
     """``sop``, ``bop`` or ``hop``: the caller's choice, else the stream's default.
 
     :raises OperatingPointError: the stream does not list what the caller chose.
     """
-    listed = [TRANSFORM_NAMES[i].lower() for i in picture.synthesis_transform_id]
+    listed = listed_points(picture)
     chosen = settings.operating_point
     if chosen is not None and chosen not in listed:
         raise OperatingPointError(

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from refdec.codestream import Codestream, PictureHeader
 from refdec.codestream.geometry import synthesis_tiles
+from refdec.errors import ModelError
 from refdec.models_io import COMPONENT_NAMES, ModelSet
 from refdec.networks import SynthesisModel, synthesise
-from refdec.operating_point import operating_point
+from refdec.operating_point import listed_points, operating_point
 from refdec.picture import require_supported
 from refdec.settings import Observer, Progress, Settings
 
@@ -50,6 +51,21 @@ def synthesis_models(picture: PictureHeader, models: ModelSet, settings: Setting
     :raises ModelError: a model is missing or damaged.
     """
     kind = operating_point(picture, settings)
+    missing = [c for c in (0, 1) if not models.has(picture.model_id, kind, c)]
+    if missing:
+        # loading it would say the same, but not what else would do
+        usable = [
+            point
+            for point in listed_points(picture)
+            if all(models.has(picture.model_id, point, c) for c in (0, 1))
+        ]
+        hint = (
+            f"; or decode with --operating-point {usable[0]}, which the stream offers too" if usable else ""
+        )
+        try:
+            models.load(picture.model_id, kind, missing[0])
+        except ModelError as error:
+            raise ModelError(f"{error}{hint}") from error
     return models.synthesis(picture.model_id, kind, 0), models.synthesis(picture.model_id, kind, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec.errors import ModelError
+
+MAX_BYTES = 1 << 29
+"""More than eight times the largest official file."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         raise ModelError(
             "reading .pth checkpoints needs torch; install it with: pip install 'refdec[encoder]'"
         ) from error
+    _require_container(path)
     try:
         sha256 = _digest(path)
         root = torch.load(path, map_location="cpu", weights_only=True)
@@ -73,12 +78,49 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         raise ModelError(f"{path}: cannot be read as a checkpoint ({text.splitlines()[0]})") from error
     if not isinstance(root, Mapping):
         raise ModelError(f"{path}: the root is a {type(root).__name__}, expected a dictionary of tensors")
-    tensors = {
-        str(key): np.ascontiguousarray(value.detach().numpy())
-        for key, value in root.items()
-        if isinstance(value, torch.Tensor)
-    }
-    return Checkpoint(name, sha256, tensors)
+    return Checkpoint(name, sha256, _arrays(root, path))
+
+
+def _require_container(path: Path) -> None:
+    """Say of the likely wrong files what they are, and of a hostile one no before anything is unpacked.
+
+    :raises ModelError: the file is no ZIP of the size that checkpoints have.
+    """
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"version https://git-lfs"):
+        raise ModelError(
+            f"{path} is a Git LFS pointer in place of the checkpoint; fetch it with: git lfs pull"
+        )
+    if not start.startswith(b"PK\x03\x04"):
+        raise ModelError(f"{path}: cannot be read as a checkpoint (no ZIP container)")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path}: cannot be read as a checkpoint ({error})") from error
+    if size > MAX_BYTES:
+        raise ModelError(f"{path}: unpacks to {size} bytes, more than the {MAX_BYTES} of any checkpoint")
+
+
+def _arrays(root: Mapping[Any, Any], path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The tensors of a root dictionary, C-contiguous."""
+    import torch
+
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    size = 0
+    for key, value in root.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        # a view of one stored number can claim any shape
+        size += value.numel() * value.element_size()
+        if size > MAX_BYTES:
+            raise ModelError(f"{path}: '{key}' of shape {list(value.shape)} is larger than any checkpoint's")
+        try:
+            tensors[str(key)] = np.ascontiguousarray(value.detach().numpy())
+        except (TypeError, RuntimeError) as error:
+            raise ModelError(f"{path}: '{key}' is no plain tensor ({value.dtype}, {value.layout})") from error
+    return tensors
 
 
 def _digest(path: Path) -> str:

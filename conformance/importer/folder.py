@@ -16,12 +16,13 @@ from conformance.importer.entropy import convert_entropy
 from conformance.importer.filters import FOLDER as FILTER_FOLDER
 from conformance.importer.filters import convert_filters, eicci_names
 from conformance.importer.networks import OPERATING_POINTS, convert_networks, synthesis_name
+from conformance.importer.summary import Summary, summarise
 from refdec.errors import ModelError
 from refdec.integer.model_file import Model, save_model
 from refdec.models_io import COMPONENT_NAMES, MODEL_IDS, file_name
+from refdec.official_files import BETAS
 
 SCHEMES = ("w16a16", "w8a16")
-BETAS = ("0.002", "0.012", "0.075", "0.5")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,12 @@ class Report:
 
     :param written: model file, checkpoint, digest.
     :param absent: checkpoint files that the folder lacks.
+    :param summary: the same as a table, and what it means for decoding.
     """
 
     written: list[tuple[str, str, str]] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
+    summary: Summary = field(default_factory=Summary)
 
 
 def import_folder(
@@ -89,7 +92,7 @@ def import_folder(
     """
     if not source.is_dir():
         raise ModelError(f"{source} is no folder")
-    report = Report()
+    report, ranges = Report(), dict[int, str]()
 
     def read(name: str) -> Checkpoint | None:
         return read_checkpoint(source / name, name) if (source / name).is_file() else None
@@ -120,6 +123,7 @@ def import_folder(
                 read, model_id, beta, entropy, options.scheme, options.calibrate, options.thorough, progress
             ):
                 write(file_name(model_id, part.kind, part.component), part.source, part.model)
+                ranges[model_id] = str(part.model.provenance["calibrated_on"])
             report.written += import_analysis(read, model_id, beta, output)
     if options.networks:
         for target, name, model in convert_filters(read, options.scheme, options.calibrate, progress):
@@ -131,4 +135,6 @@ def import_folder(
             f"{source} holds none of the official checkpoints, e.g. {report.absent[0]} "
             "(give the folder that contains VM_common_int)"
         )
+    made = [target for target, _, _ in report.written]
+    report.summary = summarise(source, output, made, ranges, not options.networks)
     return report
