@@ -33,7 +33,7 @@ from refdec.models_io import COMPONENT_NAMES, EntropyModel, ModelSet, entropy_mo
 
 OPERATING_POINTS = ("sop", "bop", "hop")
 PICTURE_SIDE = 1024
-DRAWN_HEADROOM, CODED_HEADROOM = 3.0, 4.0
+DRAWN_HEADROOM, CODED_HEADROOM = 3.5, 4.0
 """Drawn latents have the tails of the model's own distributions; a few pictures or streams do not."""
 ATTENTION_HEADROOM = 2.0
 """Networks that normalise their activations need every bit and vary less."""
