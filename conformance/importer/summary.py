@@ -69,7 +69,7 @@ def summarise(
     filters = sum(name.startswith("eicci_") for name in written)
     if filters < EICCI and not entropy_only:
         summary.notes.append(
-            f"eICCI: {filters} of {EICCI} networks made; streams whose post-filter uses another cannot be decoded"
+            f"eICCI: {filters} of {EICCI} networks made; streams that use another cannot be decoded"
         )
     summary.notes += _stale(output, written) + _foreign(source)
     return summary

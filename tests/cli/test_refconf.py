@@ -221,7 +221,7 @@ def test_import_command(tmp_path: Path, capsys: Capture) -> None:
     assert done.code == 0 and [row["file"] for row in report["written"]] == ["model3/entropy_UV.safetensors"]
     assert "VM_common_int/Y_0.002.pth" in report["absent"]
     text = call(app, capsys, "import", tmp_path / "in", "-o", tmp_path / "again")
-    assert text.code == 0 and "1 model files made" in text.out and "absent" in text.err
+    assert text.code == 0 and "1 model files made" in text.out and "Y_0.5.pth missing" in text.out
     for words in (["--scheme", "w1a1"], []):
         target = tmp_path / ("out" if words else "out/model3/entropy_UV.safetensors")
         assert call(app, capsys, "import", tmp_path / "in", "-o", target, *words).code == 2
