@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from conformance.encoder.source import Source
 from conformance.networks.analysis import ANALYSIS
 from conformance.networks.hyper import HyperEncoder, quantise_z
-from conformance.training.light import BLOCKS, LightAnalysis, LightHyperEncoder
+from conformance.training.light import BLOCKS, REACH, LightAnalysis, LightHyperEncoder
 from refdec.codestream.geometry import CHANNELS, Rect, ceil_div, hyper_size, latent_size
 from refdec.errors import ModelError
 from refdec.models_io import COMPONENT_NAMES, ModelSet
@@ -104,8 +104,7 @@ class FloatEncoder:
         parts = []
         for first in range(0, rows, STRIP):
             last = min(first + STRIP, rows)
-            # the correction of a latent row looks at features of the rows next to it, no further
-            above, below = min(first, 1), min(rows - last, 1)
+            above, below = min(first, REACH), min(rows - last, REACH)
             start, stop = (first - above) * LATENT_STEP, min((last + below) * LATENT_STEP, height)
             part = analysis(planes(start, stop).to(self.device))
             parts.append(part[:, :, above : above + last - first])

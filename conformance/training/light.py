@@ -18,6 +18,12 @@ PLANES = (1, 12)
 BLOCKS = (16, 8)
 """Samples of an input plane per latent position."""
 LATENTS = (160, 96)
+WIDTHS = ((48, 96), (48, 64))
+"""Features at a quarter and at half of the latent's block, luma and chroma."""
+
+
+REACH = 3
+"""Latent rows above and below from whose picture rows a latent position is computed."""
 
 
 def normalise(samples: Tensor) -> Tensor:
@@ -42,14 +48,16 @@ class LightAnalysis(nn.Module):
     :param component: 0 luma, 1 chroma.
     """
 
-    def __init__(self, component: int, width: int = 64) -> None:
+    def __init__(self, component: int) -> None:
         super().__init__()
         planes, self.block, latent = PLANES[component], BLOCKS[component], LATENTS[component]
-        half = self.block // 2
+        (fine, coarse), quarter = WIDTHS[component], self.block // 4
         self.transform = nn.Conv2d(planes, latent, self.block, stride=self.block)
-        self.features = nn.Conv2d(planes, width, half, stride=half)
-        self.mix = conv3(width, width)
-        self.correction = conv3(width, latent, stride=2)
+        self.features = nn.Conv2d(planes, fine, quarter, stride=quarter)
+        self.down = conv3(fine, coarse, stride=2)
+        self.mix = conv3(coarse, coarse)
+        self.gather = conv3(coarse, latent, stride=2)
+        self.correction = conv3(latent, latent)
 
     def forward(self, planes: Tensor) -> Tensor:
         """``[N, planes, H, W]``, 0..255, to ``[N, latent, ceil(H/block), ceil(W/block)]``."""
@@ -57,9 +65,9 @@ class LightAnalysis(nn.Module):
         if rows or columns:
             planes = F.pad(planes, (0, columns, 0, rows), mode="replicate")
         x = normalise(planes)
-        features = F.leaky_relu(self.features(x), LEAKY_SLOPE)
+        features = F.leaky_relu(self.down(F.leaky_relu(self.features(x), LEAKY_SLOPE)), LEAKY_SLOPE)
         features = features + F.leaky_relu(self.mix(features), LEAKY_SLOPE)
-        correction = self.correction(features)
+        correction = self.correction(F.leaky_relu(self.gather(features), LEAKY_SLOPE))
         with full_precision(x):
             return self.transform(x) + correction
 
@@ -67,15 +75,18 @@ class LightAnalysis(nn.Module):
 class LightHyperEncoder(nn.Module):
     """Latent to the unrounded hyper-latent at a quarter of its sides.
 
-    Magnitudes enter as logarithms: the hyper-latent tells scales, and scales are logarithms too.
+    Magnitudes enter as logarithms, without and with their sign: the hyper-latent tells scales, which are
+    logarithms too, and the mean of what comes first.
     """
 
-    def __init__(self, component: int, width: int = 96) -> None:
+    def __init__(self, component: int, width: int = 128) -> None:
         super().__init__()
         channels = LATENTS[component]
-        self.conv1 = conv3(channels, width, stride=2)
+        self.conv1 = conv3(2 * channels, width, stride=2)
         self.conv2 = conv3(width, channels, stride=2)
 
     def forward(self, y: Tensor) -> Tensor:
-        x = F.leaky_relu(self.conv1(pad_to_even(y.abs().log1p())), LEAKY_SLOPE)
+        magnitude = y.abs().log1p()
+        x = torch.cat((magnitude, magnitude * y.sign()), dim=1)
+        x = F.leaky_relu(self.conv1(pad_to_even(x)), LEAKY_SLOPE)
         return self.conv2(pad_to_even(x))
