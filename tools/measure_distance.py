@@ -126,6 +126,8 @@ def tools_of(stream: Codestream) -> list[str]:
 
 def measure(name: str, folder: Path, models: ModelSet) -> Measured:
     """Decode one stream and compare with what the reference kept of it."""
+    from tests.stage.reference_streams import written_samples
+
     stream = parse((folder / f"{name}.bits").read_bytes(), Dialect.DIS)
     seen: dict[tuple[str, str], Array] = {}
 
@@ -148,17 +150,8 @@ def measure(name: str, folder: Path, models: ModelSet) -> Measured:
                 expected = np.rint(dump[key][0, index])
                 found = (seen["plane", plane].astype(np.int64) + BOUNDARY) >> 8
                 out.differences["planes"] += Difference.integers(found, expected)
-        out.differences["picture"] += final(picture, dump)
+        out.differences["picture"] += Difference.integers(*written_samples(picture, dump))
     return out
-
-
-def final(picture: Any, dump: Any) -> Difference:
-    """The picture beside the file that the reference wrote."""
-    if "final_rgb_u8" in dump.files:
-        return Difference.integers(np.stack(picture.planes, -1), dump["final_rgb_u8"])
-    found = np.concatenate([plane.reshape(-1) for plane in picture.planes])
-    expected = dump["final_yuv_file_bytes"].view("u1" if picture.bit_depth == 8 else "<u2")
-    return Difference.integers(found, expected)
 
 
 def rows(results: Sequence[Measured]) -> Iterable[str]:

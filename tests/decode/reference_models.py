@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tests.shared_vectors import REFERENCE
-from tests.stage.reference_streams import BETAS, COMPONENTS, write_checkpoints
+from tests.stage.reference_streams import BETAS, COMPONENTS, tensors, write_checkpoints
 
 OPERATING_POINTS = ("sop", "bop", "hop")
-
-
-def tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """One stored checkpoint; float tensors are restored from integers and an exponent."""
-    out: dict[str, npt.NDArray[Any]] = {}
-    with np.load(path) as archive:
-        for key in archive.files:
-            name = key.removesuffix("::q")
-            if name != key:
-                scale = np.float32(2.0 ** -int(archive[f"{name}::e"]))
-                out[name] = archive[key].astype(np.float32) * scale
-            elif not key.endswith("::e"):
-                out[name] = archive[key]
-    return out
 
 
 def write_all_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -> None:

@@ -22,7 +22,6 @@ from refdec.codestream import Dialect, parse
 from refdec.command import run
 from refdec.decoder import decode_picture
 from refdec.models_io import ModelSet, open_models
-from refdec.picture import Picture
 from refdec.settings import Settings
 from tests.decode.reference_models import write_all_checkpoints
 from tests.shared_vectors import REFERENCE, requires_shared
@@ -74,7 +73,7 @@ def measure(name: str, models: ModelSet) -> dict[str, Distance]:
         return {
             **latents(stream.picture.model_id, models, seen, archive),
             **planes(seen, archive),
-            "picture": final(picture, archive),
+            "picture": Distance.between(*reference.written_samples(picture, archive)),
         }
 
 
@@ -102,15 +101,6 @@ def planes(seen: dict[str, npt.NDArray[Any]], archive: Any) -> dict[str, Distanc
         chroma = np.stack([seen["plane.U"], seen["plane.V"]]) / 256
         out["plane.UV"] = Distance.between(chroma, archive["synth_UV"][0])
     return out
-
-
-def final(picture: Picture, archive: Any) -> Distance:
-    if "final_rgb_u8" in archive.files:
-        return Distance.between(np.stack(picture.planes, -1), archive["final_rgb_u8"])
-    # the planar file, byte for byte
-    dtype = "u1" if picture.bit_depth == 8 else "<u2"
-    found = np.concatenate([plane.reshape(-1) for plane in picture.planes])
-    return Distance.between(found, archive["final_yuv_file_bytes"].view(dtype))
 
 
 def check(name: str, found: dict[str, Distance]) -> None:

@@ -21,7 +21,7 @@ from refdec.codestream import Dialect
 from refdec.decoder import decode
 from refdec.models_io import ModelSet, open_models
 from tests.shared_vectors import REFERENCE, requires_shared
-from tests.stage.reference_streams import BETAS, stream, stream_names
+from tests.stage.reference_streams import BETAS, stream, stream_names, tensors
 
 pytestmark = requires_shared
 CALIBRATION = {
@@ -46,19 +46,6 @@ def write_checkpoints(folder: Path, model_id: int) -> None:
         target = folder / f"{place}{component}_{BETAS[model_id]}.pth"
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.save({name: torch.from_numpy(value) for name, value in tensors(path).items()}, target)
-
-
-def tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Tensors of one weight file; floats are kept there as integers with an exponent."""
-    out: dict[str, npt.NDArray[Any]] = {}
-    with np.load(path) as archive:
-        for key in archive.files:
-            if key.endswith("::q"):
-                exponent = int(archive[f"{key[:-3]}::e"])
-                out[key[:-3]] = archive[key].astype(np.float32) * np.float32(2.0**-exponent)
-            elif not key.endswith("::e"):
-                out[key] = archive[key]
-    return out
 
 
 def make_models(folder: Path, model_id: int, calibrate: bool = True) -> ModelSet:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec.picture import Picture
 from tests.shared_vectors import REFERENCE
 
 BETAS = ("0.002", "0.012", "0.075", "0.5")
@@ -36,19 +37,32 @@ def dump(name: str) -> dict[str, npt.NDArray[Any]]:
         return {key: archive[key][0] if archive[key].shape[:1] == (1,) else archive[key] for key in keys}
 
 
-def common_tensors(model_id: int, component: int) -> dict[str, npt.NDArray[Any]]:
-    """The tensors of one common checkpoint, float tensors restored from their integer form."""
-    path = REFERENCE / "weights" / f"model{model_id}_common_{COMPONENTS[component]}.npz"
-    tensors: dict[str, npt.NDArray[Any]] = {}
+def tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """One stored checkpoint; float tensors are restored from integers and an exponent."""
+    out: dict[str, npt.NDArray[Any]] = {}
     with np.load(path) as archive:
         for key in archive.files:
-            if key.endswith("::q"):
-                name = key[:-3]
-                exponent = int(archive[f"{name}::e"])
-                tensors[name] = archive[key].astype(np.float32) * np.float32(2.0**-exponent)
+            name = key.removesuffix("::q")
+            if name != key:
+                scale = np.float32(2.0 ** -int(archive[f"{name}::e"]))
+                out[name] = archive[key].astype(np.float32) * scale
             elif not key.endswith("::e"):
-                tensors[key] = archive[key]
-    return tensors
+                out[name] = archive[key]
+    return out
+
+
+def written_samples(picture: Picture, archive: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The samples of a picture, and those of the file that the reference wrote, in the same order."""
+    if "final_rgb_u8" in archive.files:
+        return np.stack(picture.planes, -1), archive["final_rgb_u8"]
+    # the planar file, byte for byte
+    dtype = "u1" if picture.bit_depth == 8 else "<u2"
+    found = np.concatenate([plane.reshape(-1) for plane in picture.planes])
+    return found, archive["final_yuv_file_bytes"].view(dtype)
+
+
+def _common(model_id: int, component: int) -> Path:
+    return REFERENCE / "weights" / f"model{model_id}_common_{COMPONENTS[component]}.npz"
 
 
 def write_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -> None:
@@ -58,9 +72,9 @@ def write_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -
     (folder / "VM_common_int").mkdir(parents=True)
     for model_id in model_ids:
         for component in (0, 1):
-            tensors = {
+            weights = {
                 key: torch.from_numpy(value.copy())
-                for key, value in common_tensors(model_id, component).items()
+                for key, value in tensors(_common(model_id, component)).items()
             }
             clutter: dict[str, Any] = {
                 "epoch": 7,
@@ -68,4 +82,4 @@ def write_checkpoints(folder: Path, model_ids: tuple[int, ...] = (0, 1, 2, 3)) -
                 "entropy._quantized_cdf": torch.zeros((3, 5), dtype=torch.int64),
             }
             name = f"{COMPONENTS[component]}_{BETAS[model_id]}.pth"
-            torch.save({**tensors, **clutter}, folder / "VM_common_int" / name)
+            torch.save({**weights, **clutter}, folder / "VM_common_int" / name)
