@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +17,8 @@ from conformance.verify.engines import settings_of
 from refdec.codestream import parse
 from refdec.command import JsonOption, UsageError
 from refdec.decoder import decode_picture
-from refdec.integer import Graph, golden, graphs_run_by, prove
-from refdec.models_io import ModelSet, bundled_models, file_name, open_models
+from refdec.integer import Graph, Model, golden, graphs_run_by, prove
+from refdec.models_io import ModelSet, bundled_models, eicci_file_name, file_name, open_models
 
 Place = tuple[str, str, str]
 """Model file, graph, node."""
@@ -99,8 +99,8 @@ def measure(
 def _listening(models: ModelSet, seen: dict[Place, _Seen], stream: str) -> Callable[..., Any]:
     def run(graph: Graph, inputs: Any, size: tuple[int, int], *, observe: Any = None) -> Any:
         file, name = next(
-            (file_name(*key), name)
-            for key, model in models.loaded.items()
+            (file, name)
+            for file, model in _files(models)
             for name, known in model.graphs.items()
             if known is graph
         )
@@ -112,6 +112,12 @@ def _listening(models: ModelSet, seen: dict[Place, _Seen], stream: str) -> Calla
         return golden.run(graph, inputs, size, observe=observe, accumulators=hear)
 
     return run
+
+
+def _files(models: ModelSet) -> Iterator[tuple[str, Model]]:
+    """All models that are loaded, with the names of their files."""
+    yield from ((file_name(*key), model) for key, model in models.loaded.items())
+    yield from ((eicci_file_name(*key), model) for key, model in models.loaded_eicci.items())
 
 
 def _row(place: Place, found: _Seen) -> Row:

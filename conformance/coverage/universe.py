@@ -32,6 +32,7 @@ TITLES: Mapping[str, str] = {
     "table-entries": "Segments of variance and latent scaling",
     "scaler-entries": "Entries of the gain table",
     "phases": "Phases without a context model",
+    "efe-mask": "Masks of EFE non-linear",
     "saturation": "Clips, each side",
 }
 """Groups in the order of a report."""
@@ -44,6 +45,13 @@ CLIPS = (
     "residual on the latent's scale (AR-LAT-01)",
     "scaled latent (AR-LAT-05)",
     *(f"sample of {depth} bits, {f} fraction bits (AR-PIC-08)" for depth in (8, 10) for f in (8, 24, 16, 32)),
+    "EFE linear (AR-EFL-08)",
+    "EFE non-linear (AR-EFN-06)",
+    "sharpened luma (AR-LEF-04)",
+    "band of eICCI (AR-ICC-05)",
+    "chroma made larger (AR-ICC-01)",
+    "corrected plane (AR-ICC-06)",
+    "filtered plane (AR-ICC-07)",
 )
 
 
@@ -77,6 +85,7 @@ def universe() -> Mapping[str, tuple[str, ...]]:
         "table-entries": tuple(_table_entries()),
         "scaler-entries": tuple(f"L = {index}" for index in range(SCALE_INDEX_MIN, SCALE_INDEX_MAX + 1)),
         "phases": tuple(f"mean of phase {phase} without context" for phase in range(4)),
+        "efe-mask": tuple(f"halves of the alternative picture: {halves}" for halves in range(3)),
         "saturation": tuple(
             f"{what} {side}"
             for what in (*(op for op, spec in OPS.items() if spec.clips), *CLIPS)

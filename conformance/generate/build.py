@@ -22,7 +22,7 @@ from refdec.codestream.geometry import cube_shape, hyper_size
 from refdec.codestream.headers import component_header, thread_fields
 from refdec.codestream.profiles import PROFILE_TRANSFORMS, TRANSFORM_NAMES, level_models
 from refdec.codestream.tool_syntax import TON
-from refdec.models_io import EntropyModel, ModelSet
+from refdec.models_io import EICCI_BANKS, EICCI_NETWORKS, EntropyModel, ModelSet
 from refdec.scales import Scales, component_scales
 
 ENGINE = "golden"
@@ -64,6 +64,11 @@ class Context:
             for t in PROFILE_TRANSFORMS[self.profile]
             if all(self.models.has(m, TRANSFORM_NAMES[t].lower(), c) for m in allowed for c in (0, 1))
         )
+
+    @cached_property
+    def eicci(self) -> bool:
+        """Whether the model set has all networks of the inter-component filter."""
+        return all(self.models.has_eicci(bank, k) for bank in EICCI_BANKS for k in range(EICCI_NETWORKS))
 
     def build(self, plan: Plan) -> bytes:
         """The codestream of a plan."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ from conformance.generate.registry import Item, all_items
 from conformance.suite.write import claims, file_facts, header_features, picture_facts, rate
 from conformance.verify.outcome import pixel_digest, planar_digest
 from refdec import __version__
-from refdec.codestream import parse
+from refdec.codestream import Codestream, parse
 from refdec.codestream.profiles import TRANSFORM_NAMES
 from refdec.decoder import decode_picture
 from refdec.errors import BitstreamError, RefdecError
+from refdec.filters import filters_available
 from refdec.models_io import ModelSet, bundled_models, open_models
 from refdec.settings import Settings
 from refdec.trace import FORMAT_VERSION, entry_of, header
+from refdec.tracing import Stage, model_digests
 
 ENGINE = "golden"
 """What a stream decodes to is what the definition says."""
@@ -111,7 +113,7 @@ def _decoded(spec: SuiteSpec, context: Context, item: Item, plan: Plan) -> Made:
     stream = parse(data, plan.dialect)
     point = plan.decode_at or TRANSFORM_NAMES[stream.picture.synthesis_transform_id[0]].lower()
     settings = settings_of(plan, point)
-    digests = context.models.digests(stream.picture.model_id, ("entropy", "latent", point))
+    digests = _digests(stream, context.models, settings)
     facts = header(
         data,
         digests,
@@ -169,7 +171,7 @@ def _refused(spec: SuiteSpec, context: Context, item: Item, bad: Refused) -> Mad
         **claims(good),
         **_decode_facts(spec, plan, point),
         **file_facts(item.name, bad.data),
-        "models": context.models.digests(good.picture.model_id, ("entropy", "latent", point)),
+        "models": _digests(good, context.models, settings_of(plan, point)),
         "expect": {
             "error": type(error).__name__,
             "element": error.element,
@@ -189,6 +191,12 @@ def refusal(context: Context, bad: Refused) -> BitstreamError | None:
     except BitstreamError as error:
         return error
     return None
+
+
+def _digests(stream: Codestream, models: ModelSet, settings: Settings) -> dict[str, str]:
+    """Of all models that a decode uses; of a stream that is never filtered, without the filter's networks."""
+    there = filters_available(stream.picture, stream.tools, models, settings)
+    return model_digests(stream, models, replace(settings, ignore_post_filters=not there), Stage.PICTURE)
 
 
 def _head(spec: SuiteSpec, item: Item, plan: Plan) -> dict[str, Any]:

@@ -67,13 +67,39 @@ def efe_nonlinear(
     }
 
 
+def with_linear(others: Chosen, *linear: Any) -> Chosen:
+    """Other filters, and EFE linear in front of them."""
+    mine = {k: v for k, v in efe_linear(*linear).items() if k not in OFF}
+    return {**others, **mine, "CS-TON-05": 1}
+
+
 def both_filters(**nonlinear: Any) -> Chosen:
     """EFE linear with an alternative picture, and EFE non-linear on top."""
-    return {
-        **efe_nonlinear(**nonlinear),
-        **{k: v for k, v in efe_linear().items() if k not in OFF},
-        "CS-TON-05": 1,
-    }
+    return with_linear(efe_nonlinear(**nonlinear))
+
+
+def icci(
+    use: tuple[int, int, int] | None = (1, 1, 1),
+    networks: tuple[int, int] | None = None,
+    short: int | None = 0,
+    tile: tuple[int, int] | None = None,
+) -> Chosen:
+    """eICCI; what is ``None`` is drawn for every tile.
+
+    :param use: whether Y, U and V are filtered.
+    :param networks: entries of the list for luma and for chroma; ``short``: which list.
+    :param tile: size and overlap in units of 16 samples; ``None``: one tile.
+    """
+    chosen: Chosen = {**OFF, "CS-TON-06": 1, "CS-TON-21": int(tile is not None)}
+    if tile is not None:
+        chosen |= {"CS-TON-22": tile[0], "CS-TON-23": tile[1]}
+    if use is not None:
+        chosen["CS-TON-24"] = use
+    if short is not None:
+        chosen["CS-TON-25"] = short
+    if networks is not None:
+        chosen |= {"CS-TON-26": networks[0], "CS-TON-27": networks[1]}
+    return chosen
 
 
 LEF: Chosen = {**OFF, "CS-TON-08": 1, "CS-TON-09": 7}
@@ -95,4 +121,4 @@ EVERY_FILTER: Chosen = {
     "CS-TON-08": 1,
     "CS-TON-09": range(160),
 }
-"""All four, with every element that they can have; for headers alone."""
+"""All four, with every element that they can have."""

@@ -21,7 +21,7 @@ from refdec.codestream.writer import SegmentWriter
 from refdec.errors import BitstreamError, CodestreamSyntaxError
 
 Chosen = Mapping[str, Any]
-"""By statement id of an element: its value, or a range to draw from."""
+"""By statement id of an element: its value, the values of a list, or a range to draw from."""
 
 
 def draw_header(segment: Segment, random: Splitmix, parent: object, chosen: Chosen) -> Any:
@@ -47,6 +47,9 @@ class _Draw:
         top = element.coding.maximum(scope)
         if element.count is None:
             return self._one(element, scope, top)
+        listed = self.chosen.get(element.id)
+        if isinstance(listed, tuple):
+            return listed
         return tuple(self._one(element, scope, top) for _ in range(element.count(scope)))
 
     def absent(self, element: Field, scope: Scope, value: Any) -> None:

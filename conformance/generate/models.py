@@ -17,18 +17,32 @@ import numpy.typing as npt
 from conformance.generate.layers import SIGNAL, Layers
 from conformance.verify import synthetic
 from conformance.verify.synthetic import Splitmix, z_frequencies
+from conformance.verify.synthetic_eicci import eicci_model
 from refdec import entropy
 from refdec.codestream import CHANNELS
 from refdec.integer import Graph, GraphInput, Model, hyper_scale_decoder_graph, save_model
 from refdec.integer.hyper_scale import ScaleLayer
 from refdec.integer.nodes import ACTIVATION_MAX
-from refdec.models_io import HYPER_SCALE_DECODER, KINDS, MODEL_IDS, ModelSet, file_name, kind_of
+from refdec.models_io import (
+    EICCI_BANKS,
+    EICCI_NETWORKS,
+    HYPER_SCALE_DECODER,
+    KINDS,
+    MODEL_IDS,
+    ModelSet,
+    eicci_file_name,
+    file_name,
+    kind_of,
+)
+from refdec.networks.eicci import EicciModel
 
 FULL_WIDTH = 1
 """Rate point whose hyper scale decoder has the standard's width."""
 GROUP = 4
 PSI = 2000
 LATENT = ACTIVATION_MAX
+EICCI_WIDTH, BAND_RANGE = 12, 6000
+"""Few channels between bands and corrections, and bands that pictures drive to both ends."""
 
 
 class SyntheticModels(ModelSet):
@@ -52,6 +66,16 @@ class SyntheticModels(ModelSet):
             self.loaded[key] = make_model(self.seed, *key)
         return super().load(*key)
 
+    def has_eicci(self, bank: str, index: int) -> bool:
+        """Whether there is such a network of the inter-component filter."""
+        return bank in EICCI_BANKS and index in range(EICCI_NETWORKS)
+
+    def eicci(self, bank: str, index: int) -> EicciModel:
+        """The network, made at its first use."""
+        if (bank, index) not in self.loaded_eicci and self.has_eicci(bank, index):
+            self.loaded_eicci[bank, index] = eicci_model(self.seed, bank, index, EICCI_WIDTH, BAND_RANGE)
+        return super().eicci(bank, index)
+
     def save(self, root: Path) -> dict[str, str]:
         """Write all model files; the digest by file name."""
         digests = {}
@@ -61,6 +85,11 @@ class SyntheticModels(ModelSet):
                     name = file_name(model_id, kind, component)
                     (root / name).parent.mkdir(parents=True, exist_ok=True)
                     digests[name] = save_model(root / name, self.load(model_id, kind, component))
+        for bank in EICCI_BANKS:
+            for index in range(EICCI_NETWORKS):
+                name = eicci_file_name(bank, index)
+                self.eicci(bank, index)
+                digests[name] = save_model(root / name, self.loaded_eicci[bank, index])
         return digests
 
 

@@ -26,6 +26,7 @@ class Recipe:
     :param variants: what the function gets besides the context, by the name that the stream's has behind its
         own; ``None``: one stream, nothing besides.
     :param exact_model: the stream makes no sense with another rate point.
+    :param eicci: the networks of the inter-component filter must be there.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Recipe:
     page: str
     variants: Mapping[str, Any] | None = None
     exact_model: bool = False
+    eicci: bool = False
 
     def __call__(self, context: Context, variant: str | None) -> Plan | Refused:
         """The plan of one stream, or a stream that must be refused."""
@@ -76,7 +78,11 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def recipe(
-    group: Group, *, variants: Mapping[str, Any] | None = None, exact_model: bool = False
+    group: Group,
+    *,
+    variants: Mapping[str, Any] | None = None,
+    exact_model: bool = False,
+    eicci: bool = False,
 ) -> Callable[[Make], Make]:
     """Register the function below as a recipe; its name, with dashes, is that of the streams.
 
@@ -90,7 +96,7 @@ def recipe(
             raise ValueError(f"recipe '{name}' has no page: write a docstring")
         if name in RECIPES:
             raise ValueError(f"two recipes are called '{name}'")
-        RECIPES[name] = Recipe(name, group, make, page, variants, exact_model)
+        RECIPES[name] = Recipe(name, group, make, page, variants, exact_model, eicci)
         return make
 
     return register
@@ -111,6 +117,8 @@ def items_for(context: Context) -> Iterator[Item]:
 
 
 def _possible(item: Item, context: Context) -> bool:
+    if item.recipe.eicci and not context.eicci:
+        return False
     plan = item.make(context)
     if isinstance(plan, Refused):
         return True

@@ -24,6 +24,7 @@ from refdec.limits import DEFAULT_LIMITS
 from refdec.models_io import ModelSet
 from refdec.settings import Settings
 from refdec.trace import Trace, entry_of, key
+from refdec.tracing import Stage, model_digests
 
 ENGINES = ("jit", "golden", "twin")
 LOCATE_PIXELS = 1 << 18
@@ -108,7 +109,7 @@ def _judge_picture(
     notes: list[str] = []
     try:
         stream = parse(data, record.dialect)
-        wrong = _other_models(record, stream, models)
+        wrong = _other_models(record, stream, models, settings)
         # The fast engine fuses what nobody observes: both ways are the product, both are judged.
         plain = decode_picture(stream, models, settings).planes if engine == "jit" else None
         seconds = time.perf_counter() - start
@@ -148,10 +149,9 @@ def wrong_digests(record: Record, planes: Planes) -> list[str]:
     return []
 
 
-def _other_models(record: Record, stream: Codestream, models: ModelSet) -> list[str]:
+def _other_models(record: Record, stream: Codestream, models: ModelSet, settings: Settings) -> list[str]:
     """Model files that are not those the stream was made for."""
-    kinds = ("entropy", "latent", record.operating_point)
-    found = models.digests(stream.picture.model_id, kinds)
+    found = model_digests(stream, models, settings, Stage.PICTURE)
     names = sorted(found.keys() | record.models.keys())
     return [
         f"{name} has digest {found.get(name, 'none')}, expected {record.models.get(name, 'none')}"

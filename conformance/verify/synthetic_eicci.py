@@ -21,23 +21,27 @@ BLOCKS = {"luma": 2, "chroma": 4}
 _FAN_IN = 24
 
 
-def eicci_model(seed: int, bank: str, index: int) -> Model:
-    """A seeded network of a bank."""
+def eicci_model(seed: int, bank: str, index: int, width: int = WIDTH, band_range: int = BAND_RANGE) -> Model:
+    """A seeded network of a bank.
+
+    :param width: channels between the bands and their corrections; the standard's by default.
+    :param band_range: what bands are clipped to.
+    """
     random = Splitmix(64 * seed + 16 * EICCI_BANKS.index(bank) + index)
     graphs, constants = {}, {}
     for trunk, blocks in BLOCKS.items():
         channels = PLANE_BANDS * (1 if trunk == "luma" else 2)
-        nodes = [_conv(random, "first", "bands", BANDS, WIDTH, (3, 3), 7, 0)]
+        nodes = [_conv(random, "first", "bands", BANDS, width, (3, 3), 7, 0)]
         for k in range(blocks):
             before = nodes[-1].name
-            nodes.append(_conv(random, f"block{k}.row", before, WIDTH, WIDTH, (1, 3), 7, 0))
-            nodes.append(_conv(random, f"block{k}.column", nodes[-1].name, WIDTH, WIDTH, (3, 1), 9))
-            none = np.zeros(WIDTH, np.uint8)
+            nodes.append(_conv(random, f"block{k}.row", before, width, width, (1, 3), 7, 0))
+            nodes.append(_conv(random, f"block{k}.column", nodes[-1].name, width, width, (3, 1), 9))
+            none = np.zeros(width, np.uint8)
             shifts = {"shift_a": none, "shift_b": none, "shift": none}
             terms = (before, nodes[-1].name)
             nodes.append(Node(f"block{k}", "add", terms, {}, shifts, -LIMIT, LIMIT))
-        nodes.append(_conv(random, "delta", nodes[-1].name, WIDTH, channels, (3, 3), 9))
-        bands = GraphInput("bands", BANDS, -BAND_RANGE, BAND_RANGE)
+        nodes.append(_conv(random, "delta", nodes[-1].name, width, channels, (3, 3), 9))
+        bands = GraphInput("bands", BANDS, -band_range, band_range)
         graphs[trunk] = Graph((bands,), tuple(nodes), ("delta",))
         constants[f"{trunk}_fraction"] = np.full(channels, DELTA_FRACTION, np.int32)
     detail = np.arange(BANDS) % PLANE_BANDS > 0

@@ -161,7 +161,8 @@ def memory(picture: PictureHeader, tools: ToolHeader, models: ModelSet, settings
     golden = settings.engine == "golden"
     # planes that are corrected, and clipped ones; the golden engine's bands of one plane after the other
     kept = pixels * (24 + (3 * 16 + 64 if golden else 0))
-    areas = [computed(t, (LARGEST_REACH, LARGEST_REACH)) for t in filter_tiles(picture, tools.icci)]
+    tiles = [t for t in filter_tiles(picture, tools.icci) if t.core.h and t.core.w]
+    areas = [computed(t, (LARGEST_REACH, LARGEST_REACH)) for t in tiles]
     sizes = {(area.h, area.w) for area in areas}
     graphs = [
         trunk.graph

@@ -305,3 +305,15 @@ def test_models_that_do_not_fit_are_refused(change: str, words: str) -> None:
 def test_a_network_looks_as_far_as_its_kernels() -> None:
     model = check_model(eicci_model(1, "bop", 0))
     assert model.luma.reach == (4, 4) and model.chroma.reach == (6, 6)
+
+
+@pytest.mark.parametrize("engine", ["jit", "golden"])
+def test_tiles_of_which_nothing_is_shown_take_no_memory(engine: str) -> None:
+    """A row of tiles lies beyond the displayed picture: it has entries in the header, and nothing to filter."""
+    picture = picture_of(80, 81, "444", "sop", diff_display_img_height=33)
+    entry = IcciTile((1, 1, 1), 0, 3, 4)
+    icci = Icci((entry,) * filter_tile_count(80, 81, 32, 0), 1, 2, 0)
+    tiles = filter_tiles(picture, icci)
+    assert any(tile.core.h == 0 for tile in tiles)
+    context = context_of(picture, icci, engine=engine)
+    assert 0 < eicci.memory(picture, context.tools, MODELS, context.settings) < 1 << 30

@@ -9,6 +9,7 @@ from conformance.generate.recipes import (  # noqa: F401
     formats,
     header_rules,
     hostile,
+    inter_component,
     layout,
     optional,
     payloads,

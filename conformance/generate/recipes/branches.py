@@ -22,7 +22,7 @@ from refdec.codestream import Dialect, PictureHeader, RenderingInformation, Tool
 from refdec.codestream.geometry import ceil_div
 from refdec.codestream.profiles import LEVELS, level_models
 from refdec.codestream.syntax import Scope
-from refdec.models_io import EICCI_BANKS, EICCI_NETWORKS, MODEL_IDS
+from refdec.models_io import MODEL_IDS
 
 Headers = tuple[PictureHeader, ToolHeader, RenderingInformation]
 COUNT = 48
@@ -109,10 +109,7 @@ def _series(means: Means) -> tuple[Headers, ...]:
 
 def _plan(context: Context, number: int) -> Plan:
     models = tuple(m for m in MODEL_IDS if context.models.has(m, "entropy", 0))
-    eicci = all(
-        context.models.has_eicci(bank, index) for bank in EICCI_BANKS for index in range(EICCI_NETWORKS)
-    )
-    means = Means(context.seed, context.profile, context.level, context.points, models, eicci)
+    means = Means(context.seed, context.profile, context.level, context.points, models, context.eicci)
     picture, tools, rendering = _series(means)[number]
     header = {f.name: getattr(picture, f.name) for f in fields(picture) if f.name != "dialect"}
     mapped = bool(picture.gain_3D_enable_flag)

@@ -116,6 +116,20 @@ def efe_curve_falls(c: Context) -> Plan:
     return Plan(model=3, header=planar("444", "444"), tools_drawn=filters.efe_nonlinear(luma=shades))
 
 
+@recipe("must-decode", variants={"largest": 65535, "smallest": 0})
+def efe_curve_ends(c: Context, code: int) -> Plan:
+    """EFE non-linear with all weights at an end of their field.
+
+    Its sums are far beyond the range of samples, above or below, and are clipped to 64 times that range: what
+    a plane holds between two filters.
+    """
+    tools = filters.efe_nonlinear(codes=(code, 0), luma=(range(1), range(1)))
+    return Plan(
+        size=(64, 72), model=2, header=planar("444", "444"), tools_drawn=tools, symbols=draw.escapes(100),
+        parts=both(cubes=0),
+    )  # fmt: skip
+
+
 MASKS = {"both": (1, 1), "u": (1, 0), "v": (0, 1)}
 
 

@@ -114,13 +114,19 @@ def nonlinear(
         total[rows, columns] = part  # AR-EFN-05
     assert np.abs(total).max() < NONLINEAR_BOUND
     if tool.mask is None:
+        _note_nonlinear(total, NONLINEAR_UNIT)
         return saturated(total, NONLINEAR_UNIT).astype(np.int32)  # AR-EFN-06
     assert alternative is not None and alternative.shape == chroma.shape
     assert np.abs(alternative).max() <= PLANE_LIMIT
     coverage.values("efe-mask", "halves of the alternative picture:", tool.mask)
     mask = np.repeat(np.repeat(tool.mask, tool.block, 0), tool.block, 1)[: chroma.shape[0], : chroma.shape[1]]
     mixed = mask * NONLINEAR_UNIT * alternative.astype(np.int64) + (2 - mask) * total  # AR-EFN-08
+    _note_nonlinear(mixed, 2 * NONLINEAR_UNIT)
     return saturated(mixed, 2 * NONLINEAR_UNIT).astype(np.int32)
+
+
+def _note_nonlinear(total: Int64, unit: int) -> None:
+    coverage.clips("EFE non-linear (AR-EFN-06)", total, -PLANE_LIMIT * unit, PLANE_LIMIT * unit)
 
 
 def above_knot(luma: Int64, k: int, limits: Int64) -> Int64:
