@@ -18,7 +18,16 @@ from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.mutants_command import mutants
 from refdec import __version__
-from refdec.command import MISMATCH, JsonOption, UsageError, print_rows, require_writable, run
+from refdec.command import (
+    MISMATCH,
+    JsonOption,
+    UsageError,
+    note,
+    print_rows,
+    require_distinct,
+    require_writable,
+    run,
+)
 
 app = typer.Typer(
     help="Conformance tools for JPEG AI: import checkpoints, make streams and suites, verify decoders.",
@@ -83,7 +92,7 @@ def import_command(
         if not path.is_file():
             raise UsageError(f"--calibrate {path}: no such file")
     options = Options(scheme, tuple(calibrate or ()), not entropy_only, thorough)
-    report = import_folder(source, output, options, lambda name: typer.echo(name, err=True))
+    report = import_folder(source, output, options, note)
     if as_json:
         facts = {
             "written": [{"file": f, "checkpoint": c, "sha256": d} for f, c, d in report.written],
@@ -94,8 +103,8 @@ def import_command(
         typer.echo(json.dumps(facts))
         return
     print_rows(report.summary.rows)
-    for note in report.summary.notes:
-        typer.echo(note)
+    for line in report.summary.notes:
+        typer.echo(line)
     typer.echo(f"{len(report.written)} model files made in {output}")
 
 
@@ -142,6 +151,7 @@ def verify(
     for path in (junit, html):
         if path is not None:
             require_writable(path)
+    require_distinct({"--junit": junit, "--html": html})
     start = time.perf_counter()
     engines = tuple(engine) if engine else None
     names = tuple(only) if only else None

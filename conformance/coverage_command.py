@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from refdec.command import MISMATCH, UsageError, require_writable
+from refdec.atomic_file import atomic_file
+from refdec.command import MISMATCH, UsageError, note, require_distinct, require_writable
 
 
 def coverage(
@@ -44,6 +45,7 @@ def coverage(
     for path in (None if to_stdout else json_file, html):
         if path is not None:
             require_writable(path)
+    require_distinct({"--json": json_file, "--html": html})
     if html is not None:
         require_jinja()
     if write and not is_picture_suite(suite):
@@ -54,10 +56,11 @@ def coverage(
         models,
         default_jobs() if jobs is None else jobs,
         frozenset(only) if only else None,
-        lambda line: typer.echo(line, err=True) if watched else None,
+        note if watched else lambda _line: None,
     )
     if json_file is not None and not to_stdout:
-        json_file.write_text(report.json_text(found) + "\n", encoding="utf-8")
+        with atomic_file(json_file) as file:
+            file.write((report.json_text(found) + "\n").encode())
     if html is not None:
         report.write_html(html, found)
     if write:

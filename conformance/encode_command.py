@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,15 @@ import typer
 
 from conformance import encode_arguments as arguments
 from conformance.encode_options import Words, choice, parse_tools, read_quality, read_source, require_rate
-from refdec.command import JsonOption, UsageError, require_writable
+from refdec.command import (
+    JsonOption,
+    UsageError,
+    binary_stdout,
+    means_stdout,
+    note,
+    require_distinct,
+    require_writable,
+)
 
 if TYPE_CHECKING:
     from conformance.encoder.closed_loop import Coded
@@ -78,13 +85,14 @@ def encode(
     words = Words(**locals())
     require_rate(words)
     started = time.perf_counter()
-    target = None if output == "-" else require_writable(Path(output), source=str(image))
+    target = None if means_stdout(output) else require_writable(Path(output), source=str(image))
     if reconstruction is not None:
         require_writable(reconstruction, source=str(image))
         if reconstruction.suffix not in (".png", ".ppm", ".npy", ".yuv"):
             raise UsageError(f"--reconstruction {reconstruction}: expected .png, .ppm, .npy or .yuv")
+        require_distinct({"the codestream": target, "--reconstruction": reconstruction})
     with _encoder(words) as encoder:
-        encoder.log = lambda line: typer.echo(line, err=True)
+        encoder.log = note
         coded, match = _code(encoder, words)
         facts = _facts(encoder, coded, match, bpp)
         if reconstruction is not None or check:
@@ -92,9 +100,7 @@ def encode(
     _write(coded, target)
     facts["seconds"] = round(time.perf_counter() - started, 3)
     if match is not None and not match.reached:
-        typer.echo(
-            f"note: {bpp} bpp is out of reach within {tolerance:.1%}; {facts['bpp']:.4f} is nearest", err=True
-        )
+        note(f"note: {bpp} bpp is out of reach within {tolerance:.1%}; {facts['bpp']:.4f} is nearest")
     if target is None:
         typer.echo(json.dumps(facts) if as_json else _as_text(facts), err=True)
     else:
@@ -143,11 +149,12 @@ def _models(folder: Path | None) -> ModelSet:
 
 
 def _write(coded: Coded, target: Path | None) -> None:
-    from refdec.trace import atomic_file
+    from refdec.atomic_file import atomic_file
 
     if target is None:
-        sys.stdout.buffer.write(coded.data)
-        sys.stdout.buffer.flush()
+        file = binary_stdout()
+        file.write(coded.data)
+        file.flush()
         return
     with atomic_file(target) as file:
         file.write(coded.data)
@@ -178,9 +185,9 @@ def _facts(encoder: Encoder, coded: Coded, match: Match | None, bpp: float | Non
 
 def _reconstruct(encoder: Encoder, coded: Coded, path: Path | None, check: bool) -> dict[str, Any]:
     from conformance.encoder.encode import decodes_as_expected, reconstruct
+    from refdec.atomic_file import atomic_file
     from refdec.codestream.profiles import TRANSFORM_NAMES
     from refdec.picture.files import write
-    from refdec.trace import atomic_file
 
     if path is not None:
         with atomic_file(path) as file:

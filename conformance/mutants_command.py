@@ -19,7 +19,8 @@ from conformance.suite.records import Record, is_picture_suite, open_pictures
 from conformance.verify.run import default_jobs, model_folder, model_set
 from conformance.verify.suite import bundled_suite, open_suite
 from conformance.verify_command import bundled_folder
-from refdec.command import MISMATCH, require_writable
+from refdec.atomic_file import atomic_file
+from refdec.command import MISMATCH, require_distinct, require_writable
 from refdec.models_io import ModelSet
 
 MAX_PIXELS = 1 << 18
@@ -103,6 +104,7 @@ def mutants(
     for path in (json_file, html, markdown_file):
         if path is not None:
             require_writable(path)
+    require_distinct({"--json": json_file, "--html": html, "--markdown": markdown_file})
     start = time.perf_counter()
     cases, left_out = cases_of(Sources(suite, models, max_pixels, good_only))
     options = Options(tuple(only or ()), default_jobs() if jobs is None else jobs, tolerance_streams)
@@ -110,13 +112,15 @@ def mutants(
     run = Run(tuple(results), tuple(cases), left_out, time.perf_counter() - start, options.jobs)
     print_run(run)
     if json_file is not None:
-        json_file.write_text(as_json(run) + "\n", encoding="utf-8")
+        with atomic_file(json_file) as file:
+            file.write((as_json(run) + "\n").encode())
     if html is not None:
         write_html(html, run)
     if markdown_file is not None:
         heading = title or (suite.name if suite is not None else "Bundled suites")
-        with markdown_file.open("a", encoding="utf-8") as file:
-            file.write(markdown(run, heading))
+        before = markdown_file.read_bytes() if markdown_file.is_file() else b""
+        with atomic_file(markdown_file) as file:
+            file.write(before + markdown(run, heading).encode())
     if any(result.verdict in ("survived", "contradicted") for result in results):
         raise typer.Exit(MISMATCH)
 

@@ -1,5 +1,21 @@
-"""``python -m refdec``."""
+"""``python -m refdec``, and what the script calls."""
 
-from refdec.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    try:
+        from refdec.cli import app
+        from refdec.command import run
+
+        code = run(app)
+    except KeyboardInterrupt:  # while modules are loaded
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

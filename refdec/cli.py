@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from refdec import __version__
-from refdec.command import MISMATCH, JsonOption, UsageError, read_input, require_writable, run
+from refdec.command import (
+    MISMATCH,
+    JsonOption,
+    UsageError,
+    means_stdout,
+    note,
+    read_input,
+    require_distinct,
+    require_writable,
+    run,
+)
 from refdec.models_cli import models_app
 
 if TYPE_CHECKING:
@@ -134,7 +144,7 @@ def decode(
     from refdec.decode_command import DecodeJob, decode_file
     from refdec.settings import Settings
 
-    target = None if output == "-" else require_writable(Path(output), source=stream)
+    target = None if means_stdout(output) else require_writable(Path(output), source=stream)
     settings = Settings(
         _engine(engine),
         threads,
@@ -161,7 +171,9 @@ def decode(
 @app.command()
 def trace(
     stream: StreamArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines).")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Trace to write (JSON Lines); - for stdout.")
+    ],
     values: Annotated[Path | None, typer.Option("--values", help="Also write the tensors (.npz).")] = None,
     models: ModelsOption = None,
     until: Annotated[
@@ -186,16 +198,17 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Decode and write the digest of every named tensor, in decoding order."""
+    from refdec.atomic_file import STDOUT
     from refdec.codestream import parse
     from refdec.settings import Settings
     from refdec.trace import TraceWriter, header
     from refdec.tracing import last_stage, model_digests, trace_stream
 
-    outputs = [require_writable(output, source=stream)]
+    to_stdout = means_stdout(output)
+    target = Path(STDOUT) if to_stdout else require_writable(output, source=stream)
     if values is not None:
-        outputs.append(require_writable(values, ".npz", source=stream))
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise UsageError("--output and --values name the same file")
+        require_writable(values, ".npz", source=stream)
+    require_distinct({"--output": target, "--values": values})
     settings = Settings(
         _engine(engine),
         threads,
@@ -219,8 +232,10 @@ def trace(
         quality_rounding=quality_rounding,
         **stage.facts(parsed, settings),
     )
-    with TraceWriter(output, facts, values) as writer:
+    with TraceWriter(target, facts, values) as writer:
         trace_stream(parsed, model_set, settings, limits, writer, stage)
+    if to_stdout:
+        return
     summary = {
         "trace": str(output),
         "values": None if values is None else str(values),
@@ -244,7 +259,7 @@ def compare(
 
     pair = read_trace(expected), read_trace(found)
     if pair[0].header.get("stream_sha256") != pair[1].header.get("stream_sha256"):
-        typer.echo("note: the traces are of different codestreams", err=True)
+        note("note: the traces are of different codestreams")
     divergence = compare_traces(*pair, common_only=common)
     if as_json:
         typer.echo(

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from refdec.atomic_file import atomic_file
 from refdec.codestream import Dialect, PictureHeader, parse
-from refdec.command import read_input
+from refdec.command import binary_stdout, note, read_input
 from refdec.decoder import decode_picture, post_filters
 from refdec.limits import Limits
 from refdec.models_io import ModelSet
 from refdec.operating_point import operating_point
 from refdec.picture import Picture, colour_of, require_format, write
 from refdec.settings import Progress, Settings
-from refdec.trace import atomic_file
 
 LONG_PIXELS = 1 << 20
 LONG_PIXELS_GOLDEN = 1 << 14
@@ -82,9 +82,9 @@ def decode_file(job: DecodeJob) -> Decoded:
     require_format(kind, colour_of(header), header.source_subsampling)
     ignored = post_filters(stream.tools) if job.settings.ignore_post_filters else ()
     if ignored:
-        sys.stderr.write(f"warning: decoding without the stream's post-filters: {', '.join(ignored)}\n")
+        note(f"warning: decoding without the stream's post-filters: {', '.join(ignored)}")
     for warning in stream.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        note(f"warning: {warning}")
     start = time.perf_counter()
     with _progress(header, job.settings) as progress:
         picture = decode_picture(stream, job.models, job.settings, job.limits, progress=progress)
@@ -115,22 +115,12 @@ def _kind(job: DecodeJob, header: PictureHeader) -> str:
 
 def _write(picture: Picture, output: Path | None, kind: str) -> None:
     if output is None:
-        write(picture, sys.stdout.buffer, kind)
-        sys.stdout.buffer.flush()
-        return
-    with _target(output) as file:
+        file = binary_stdout()
         write(picture, file, kind)
-
-
-@contextmanager
-def _target(output: Path) -> Iterator[IO[bytes]]:
-    # a device or a pipe cannot be replaced by a finished file
-    if output.exists() and not output.is_file():
-        with output.open("wb") as file:
-            yield file
+        file.flush()
         return
-    with atomic_file(output.resolve()) as file:
-        yield file
+    with atomic_file(output) as file:
+        write(picture, file, kind)
 
 
 @contextmanager

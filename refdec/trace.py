@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import __version__
+from refdec.atomic_file import atomic_file
 from refdec.errors import RefdecError
 
 FORMAT_VERSION = 1
@@ -124,31 +123,6 @@ def entry_of(
     return entry, array
 
 
-@contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is at ``path`` either whole or not at all; a link stays and its target is written.
-
-    A device or a pipe cannot be replaced by a finished file: it is written to as it is.
-    """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 class TraceWriter:
     """Writes a trace, and its values if asked, as a decoder's observer. A context manager: the files
     appear when the block ends without an exception, and only then.
@@ -162,18 +136,18 @@ class TraceWriter:
         self._header = dict(header)
         self._stack = ExitStack()
         self._lines: IO[bytes] | None = None
+        self._values: IO[bytes] | None = None
         self._archive: zipfile.ZipFile | None = None
         self.count = 0
 
     def __enter__(self) -> TraceWriter:
         with ExitStack() as stack:
             if self._values_path is not None:
-                file = stack.enter_context(atomic_file(self._values_path))
-                self._archive = stack.enter_context(
-                    zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-                )
+                self._values = stack.enter_context(atomic_file(self._values_path))
+                self._archive = zipfile.ZipFile(self._values, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
             self._lines = stack.enter_context(atomic_file(self._output))
             values = None if self._values_path is None else self._values_path.name
+            stack.push(self._finish)
             self._write({"refdec_trace": FORMAT_VERSION, **self._header, "values": values})
             self._stack = stack.pop_all()
         return self
@@ -182,6 +156,20 @@ class TraceWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, where)
+
+    def _finish(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        """Write all that is left of both files before the first of them appears."""
+        assert self._lines is not None
+        try:
+            if error is None:
+                if self._archive is not None and self._values is not None:
+                    self._archive.close()
+                    self._values.flush()
+                self._lines.flush()
+        finally:
+            if self._archive is not None:
+                # An archive that is not whole must not be completed when it is forgotten.
+                self._archive.fp = None
 
     def __call__(self, point: str, component: str, region: int | None, tensor: npt.NDArray[Any]) -> None:
         """Record one tensor; its dtype is the one that :data:`POINTS` fixes."""

@@ -16,7 +16,7 @@ from conformance.suite.fields import read_json
 from conformance.suite.records import INDEX, MAX_INDEX_BYTES
 from conformance.suite.write import index_text
 from refdec import __version__
-from refdec.trace import atomic_file
+from refdec.atomic_file import atomic_file
 
 SCHEMA = "refconf.coverage/1"
 NUMBERED = re.compile(r"(.*?)(?:\[(\d+)\]| = (-?\d+))")

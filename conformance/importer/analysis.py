@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from conformance.encoder.analysis import WEIGHTS
 from conformance.importer.networks import Reader, common_name, network_of
 from conformance.networks.analysis import ANALYSIS
 from conformance.networks.hyper import HyperEncoder
+from refdec.atomic_file import atomic_file
 from refdec.codestream.geometry import CHANNELS
 from refdec.models_io import COMPONENT_NAMES
 
@@ -50,6 +51,7 @@ def import_analysis(read: Reader, model_id: int, beta: str, output: Path) -> Ite
         else:
             target = f"model{model_id}/{file}"
             (output / target).parent.mkdir(parents=True, exist_ok=True)
-            save_file({key: value.contiguous() for key, value in state.items()}, output / target)
+            with atomic_file(output / target) as file:
+                file.write(save({key: value.contiguous() for key, value in state.items()}))
             assert analysis[0] is not None
             yield target, analysis[0].name, analysis[0].sha256

@@ -11,8 +11,8 @@ from typing import Any
 
 from conformance.mutants.run import Result, Run
 from refdec import __version__
+from refdec.atomic_file import atomic_file
 from refdec.command import print_rows
-from refdec.trace import atomic_file
 
 SCHEMA = "refconf-mutants-1"
 KINDS = {

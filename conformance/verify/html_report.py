@@ -17,10 +17,10 @@ from conformance.suite.records import PictureSuite, Record
 from conformance.verify.outcome import Outcome, Planes
 from conformance.verify.report import counts, succeeded
 from refdec import __version__
+from refdec.atomic_file import atomic_file
 from refdec.codestream import parse
 from refdec.command import UsageError
 from refdec.errors import RefdecError
-from refdec.trace import atomic_file
 
 SHOWN_SIDE = 256
 COMPARED_SIDE = 512

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from conformance.verify.outcome import STATUSES, Outcome
 from refdec import __version__
-from refdec.trace import atomic_file
+from refdec.atomic_file import atomic_file
 
 COLOURS = {"pass": "green", "not run": "dim"}
 Rows = Mapping[tuple[str, str], Mapping[str, Outcome]]

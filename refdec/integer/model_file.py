@@ -23,6 +23,7 @@ import numpy as np
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as format_tensors
 
+from refdec.atomic_file import atomic_file
 from refdec.errors import ModelError
 from refdec.integer.graph import Graph
 from refdec.integer.nodes import IntArray
@@ -118,13 +119,8 @@ def save_model(path: str | os.PathLike[str], model: Model) -> str:
         "refdec.sha256": model.digest,
     }
     data = _ordered(format_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(Path(path)) as file:
+        file.write(data)
     return model.digest
 
 

@@ -183,11 +183,11 @@ def test_a_full_disk_is_no_internal_error(
     def full(*_arguments: object, **_options: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("refdec.trace.tempfile.mkstemp", full)
+    monkeypatch.setattr("refdec.atomic_file.os.open", full)
     output = streams / "t.jsonl"
     stream = str(streams / "plain-64x64.jai")
     done = call(app, capsys, "trace", stream, "--models", str(models_folder), "-o", str(output))
-    assert done.code == 2 and os.strerror(errno.ENOSPC) in done.err and not output.exists()
+    assert done.code == 74 and os.strerror(errno.ENOSPC) in done.err and not output.exists()
 
 
 def test_limits(streams: Path, models_folder: Path, capsys: Capture) -> None:

@@ -20,6 +20,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from refdec.kernel_cache import keep_compiled
+
 Kernel: TypeAlias = Callable[..., int]
 
 i64 = types.int64
@@ -51,6 +53,11 @@ def sources() -> str:
     return digest.hexdigest()
 
 
+@cache
+def _file_digest(name: str) -> str:
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
 _compiling = RLock()
 
 
@@ -73,16 +80,18 @@ class OnDemand:
         """Numba's object, compiled for the one signature."""
         with _compiling:
             if self._dispatcher is None:
-                dispatcher = njit(cache=True, nogil=True, error_model="numpy")(self._function)
-                # Numba looks at the age of the function's own file only. Kernels call those of other files
-                # and hold constants of others: all of them make up the stamp of what is cached.
-                files: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-                if hasattr(files, "_source_stamp"):
-                    files._source_stamp = (files._source_stamp, sources())
+                # Kernels call those of other files and hold constants of others: all of them make up the
+                # stamp of what is cached.
+                dispatcher = keep_compiled(
+                    njit(nogil=True, error_model="numpy")(self._function), self._stamp()
+                )
                 dispatcher.compile(self._signature)
                 dispatcher.disable_compile()
                 self._dispatcher = dispatcher
         return self._dispatcher
+
+    def _stamp(self) -> str:
+        return f"{sources()} {_file_digest(self._function.__code__.co_filename)}"
 
     @property
     def _numba_type_(self) -> Any:

@@ -18,6 +18,7 @@ from numba import njit, types
 from refdec.integer.jit import layout as at
 from refdec.integer.jit import vector_ir as ir
 from refdec.integer.jit import vector_sums as sums_ir
+from refdec.kernel_cache import keep_compiled
 
 CONV, POINTWISE, DEPTHWISE, PACK, UNPACK = at.CONV, at.POINTWISE, at.DEPTHWISE, at.PACK, at.UNPACK
 COPY, SHUFFLE, LUT, NORM, GRAM = at.COPY, at.SHUFFLE, at.LUT, at.NORM, at.GRAM
@@ -361,8 +362,8 @@ def _gram_rows(d, bases, y0, y1, scratch):  # type: ignore[no-untyped-def]
 
 
 def _build(stamp: int) -> Callable[..., None]:
-    # Numba's cache looks at this file alone. The stamp of all sources is in the closure, which is part of
-    # the cache's key, so that a change elsewhere cannot leave old machine code behind.
+    # The stamp of all sources is part of the cache's key, so that a change elsewhere cannot leave old machine
+    # code behind.
     signature = types.void(
         types.Array(types.int64, 2, "C", readonly=True),
         types.Array(types.int32, 2, "C", readonly=True),
@@ -399,7 +400,9 @@ def _build(stamp: int) -> Callable[..., None]:
                 scratch = np.empty(3 * 8 * GRAM_PAIRS * (d[at.EXTRA1] >> 4), np.int64)
                 _gram_rows(d, bases, y0, y1, scratch)
 
-    compiled = njit(signature, cache=True, nogil=True, error_model="numpy")(run_program)
+    compiled = keep_compiled(njit(nogil=True, error_model="numpy")(run_program), str(stamp))
+    compiled.compile(signature)
+    compiled.disable_compile()
     return cast("Callable[..., None]", compiled)
 
 
