@@ -14,6 +14,7 @@ from conformance.bounds import bounds
 from conformance.coverage_command import coverage
 from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
+from conformance.evidence_command import evidence
 from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.mutants_command import mutants
@@ -58,6 +59,7 @@ app.command()(generate)
 app.command()(bounds)
 app.command()(mutants)
 app.command()(fluster)
+app.add_typer(evidence, name="evidence")
 
 
 @app.command("import")

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from conformance.twin.attention import channel_attention, layer_norm
 from conformance.twin.exact import InexactError, power_of_two, require_exact, require_integers
+from refdec.engine_record import ran
 from refdec.integer.graph import Graph, Node
 
 __all__ = ["InexactError", "run"]
@@ -37,6 +38,7 @@ def run(
     :param threads: PyTorch CPU threads for this call, ``None`` to leave them.
     :raises InexactError: float64 could not be exact, or was not.
     """
+    ran("networks", "twin")
     graph.check_inputs(inputs)
     graph.shapes({name: (array.shape[1], array.shape[2]) for name, array in inputs.items()}, size)
     memory_format = LAYOUTS[layout]

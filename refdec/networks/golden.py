@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import coverage
+from refdec.engine_record import ran
 
 RESIDUAL_FRACTION = 12
 LATENT_MAX = 32767
@@ -27,6 +28,7 @@ def residual_to_latent(residual: IntArray, fraction: IntArray) -> npt.NDArray[np
     :param fraction: int ``[C]``, fraction bits of the latent's channels, 0..15.
     :returns: int16 ``[C, h, w]``, rounded to nearest, halves up, saturated to -32767..32767.
     """
+    ran("latents", "golden")
     assert residual.ndim == 3 and fraction.shape == residual.shape[:1]
     assert fraction.min() >= 0 and fraction.max() <= 15
     out = np.empty(residual.shape, np.int64)
@@ -52,6 +54,7 @@ def saturate_latent(value: IntArray, lo: IntArray, hi: IntArray) -> npt.NDArray[
 
 def signal_to_plane(signal: IntArray) -> npt.NDArray[np.uint16]:
     """Samples with 8 fraction bits, 0..65280 (AR-PIC-01)."""
+    ran("latents", "golden")
     value = signal.astype(np.int64)
     assert value.size == 0 or (value.min() >= -SIGNAL_MAX and value.max() <= SIGNAL_MAX)
     return (value + SIGNAL_MAX).astype(np.uint16)  # AR-PIC-01

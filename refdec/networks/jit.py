@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec.engine_record import ran
+
 IntArray = npt.NDArray[np.integer[Any]]
 
 
 def residual_to_latent(residual: IntArray, fraction: IntArray) -> npt.NDArray[np.int16]:
     """See :func:`refdec.networks.golden.residual_to_latent`."""
+    ran("latents", "jit")
     value = np.asarray(residual, np.int32)
     right = np.maximum(12 - fraction, 0).astype(np.int32)[:, None, None]
     left = np.maximum(fraction - 12, 0).astype(np.int32)[:, None, None]
@@ -41,6 +44,7 @@ def saturate_latent(value: IntArray, lo: IntArray, hi: IntArray) -> npt.NDArray[
 
 def signal_to_plane(signal: IntArray) -> npt.NDArray[np.uint16]:
     """See :func:`refdec.networks.golden.signal_to_plane`."""
+    ran("latents", "jit")
     # adding 32640 modulo 2^16 to the two's complement pattern is the sum itself, which is never negative
     return np.asarray(signal, np.int16).view(np.uint16) + np.uint16(32640)
 

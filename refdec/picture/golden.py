@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import coverage
+from refdec.engine_record import ran
 
 IntArray = npt.NDArray[np.integer[Any]]
 Int64 = npt.NDArray[np.int64]
@@ -58,6 +59,7 @@ def interpolate(plane: IntArray, size: tuple[int, int], rows: tuple[int, int]) -
     :param size: rows and columns of the whole result.
     :returns: int32 ``[rows, columns]``, 8 fraction bits; it may leave 0..65280.
     """
+    ran("picture", "golden")
     height, width = plane.shape
     centred = plane.astype(np.int64) - CENTRE
     assert np.abs(centred).max() <= CENTRE
@@ -86,6 +88,7 @@ def to_rgb(
     :param depth: bits of a sample of the result, 8 or 10.
     :param fraction: fraction bits of the planes: 8, or 16 behind post-filters.
     """
+    ran("picture", "golden")
     spare = fraction - 8
     limit = CHROMA_LIMIT if spare == 0 else FILTERED_LIMIT
     y = luma.astype(np.int64) << COLOUR_BITS
@@ -106,6 +109,7 @@ def to_samples(plane: IntArray, depth: int, fraction: int = 8) -> IntArray:
 
     :param plane: ``[h, w]``, ``fraction`` fraction bits; values outside 0..255 are clipped.
     """
+    ran("picture", "golden")
     return rounded(plane.astype(np.int64), fraction, depth)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from refdec.engine_record import ran
 from refdec.entropy.jit.kernel import kernel, narrow, reads, wide, writes
 
 IntArray = npt.NDArray[np.integer[Any]]
@@ -233,6 +234,7 @@ def _axis(length: int, target: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[
 
 def interpolate(plane: IntArray, size: tuple[int, int], rows: tuple[int, int]) -> npt.NDArray[np.int32]:
     """See :func:`refdec.picture.golden.interpolate`."""
+    ran("picture", "jit")
     source = np.ascontiguousarray(plane, np.uint16)
     out = np.empty((rows[1] - rows[0], size[1]), np.int32)
     across, down = _axis(source.shape[1], size[1]), _axis(source.shape[0], size[0])
@@ -245,6 +247,7 @@ def to_rgb(
     luma: IntArray, u: IntArray, v: IntArray, depth: int, fraction: int = 8
 ) -> tuple[IntArray, IntArray, IntArray]:
     """See :func:`refdec.picture.golden.to_rgb`."""
+    ran("picture", "jit")
     y, u, v = (np.ascontiguousarray(plane) for plane in (luma, u, v))
     out = [np.empty(y.shape, np.uint8 if depth == 8 else np.uint16) for _ in range(3)]
     small, large = (
@@ -259,6 +262,7 @@ def to_rgb(
 
 def to_samples(plane: IntArray, depth: int, fraction: int = 8) -> IntArray:
     """See :func:`refdec.picture.golden.to_samples`."""
+    ran("picture", "jit")
     source = np.ascontiguousarray(plane)
     out = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)
     small, large = (BYTES[source.dtype], WORDS[source.dtype]) if fraction == 8 else (FINE_BYTES, FINE_WORDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from refdec.engine_record import ran
 from refdec.entropy.golden import dequantise, quality, residual, scales, z
 from refdec.entropy.interface import (
     Bool,
@@ -38,6 +39,7 @@ class GoldenEngine:
         byte_offset: int = 0,
         element: str = "",
     ) -> Int32:
+        ran("entropy", "golden")
         return residual.decode_calls(data, sizes, [(levels, mask)], stop, byte_offset, element)[0]
 
     def decode_residual_calls(
@@ -49,6 +51,7 @@ class GoldenEngine:
         byte_offset: int = 0,
         element: str = "",
     ) -> list[Int32]:
+        ran("entropy", "golden")
         return residual.decode_calls(data, sizes, calls, None, byte_offset, element)
 
     def encode_residual(
@@ -75,6 +78,7 @@ class GoldenEngine:
         byte_offset: int = 0,
         element: str = "SOZ",
     ) -> list[Int8]:
+        ran("entropy", "golden")
         return z.decode_z(data, sizes, cdfs, hz, wz, byte_offset, element)
 
     def encode_z(
@@ -93,6 +97,7 @@ class GoldenEngine:
     def skip_scale_log(
         self, base: IntArray, gain_log: IntArray, delta_beta: int, quality_map: IntArray | None
     ) -> Int32:
+        ran("entropy", "golden")
         return scales.skip_scale_log(base, gain_log, delta_beta, quality_map)
 
     def levels(self, scale_log: IntArray) -> UInt8:
@@ -122,6 +127,7 @@ class GoldenEngine:
         quality_map: IntArray | None,
         inverse: IntArray | None,
     ) -> Int32:
+        ran("entropy", "golden")
         return dequantise.dequantise(residual, scale_index, quality_map, inverse)
 
 

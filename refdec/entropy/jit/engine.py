@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from refdec.engine_record import ran
 from refdec.entropy.interface import (
     Bool,
     EntropyEngine,
@@ -62,6 +63,7 @@ class JitEngine:
         byte_offset: int = 0,
         element: str = "",
     ) -> Int32:
+        ran("entropy", "jit")
         from refdec.entropy.jit import coders
 
         workers = self._workers(np.size(levels))
@@ -76,6 +78,7 @@ class JitEngine:
         byte_offset: int = 0,
         element: str = "",
     ) -> list[Int32]:
+        ran("entropy", "jit")
         from refdec.entropy.jit import coders
 
         workers = self._workers(sum(np.size(levels) for levels, _ in calls))
@@ -113,6 +116,7 @@ class JitEngine:
         byte_offset: int = 0,
         element: str = "SOZ",
     ) -> list[Int8]:
+        ran("entropy", "jit")
         from refdec.entropy.jit import coders
 
         workers = self._workers(sum(map(len, cdfs)) * hz * wz)
@@ -140,6 +144,7 @@ class JitEngine:
     def skip_scale_log(
         self, base: IntArray, gain_log: IntArray, delta_beta: int, quality_map: IntArray | None
     ) -> Int32:
+        ran("entropy", "jit")
         from refdec.entropy.jit import fields
 
         return fields.skip_scale_log(base, gain_log, delta_beta, quality_map)
@@ -183,6 +188,7 @@ class JitEngine:
         quality_map: IntArray | None,
         inverse: IntArray | None,
     ) -> Int32:
+        ran("entropy", "jit")
         from refdec.entropy.jit import fields
 
         return fields.dequantise(residual, scale_index, quality_map, inverse)

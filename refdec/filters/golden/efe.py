@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import coverage
+from refdec.engine_record import ran
 from refdec.filters.efe_parameters import KNOTS, LinearFilter, NonlinearFilter
 from refdec.filters.planes import PLANE_BITS, PLANE_LIMIT, WHITE
 
@@ -32,6 +33,7 @@ def linear(luma: Int32, chroma: Int32, tool: LinearFilter, threads: int = 1) -> 
     :param luma: ``[h, w]``, 0..255; ``chroma``: ``[ch, cw]``, within ``PLANE_LIMIT``.
     :returns: the new chroma plane.
     """
+    ran("filters", "golden")
     assert luma.min() >= 0 and luma.max() <= WHITE and np.abs(chroma).max() <= PLANE_LIMIT
     # a subsampled axis of chroma already is a phase
     splits = (3 - tool.subsampling[0], 3 - tool.subsampling[1])  # AR-EFL-02
@@ -101,6 +103,7 @@ def nonlinear(
     :param alternative: chroma of the alternative picture; needed where the tool has a mask.
     :returns: the new chroma plane.
     """
+    ran("filters", "golden")
     assert luma.min() >= 0 and luma.max() <= WHITE and np.abs(chroma).max() <= PLANE_LIMIT
     decimated = luma[:: tool.subsampling[0], :: tool.subsampling[1]].astype(np.int64)  # AR-EFN-02
     total = NONLINEAR_UNIT * chroma.astype(np.int64)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import coverage
+from refdec.engine_record import ran
 from refdec.filters.planes import PLANE_LIMIT, WHITE, Int32, Planes
 from refdec.picture.golden import cubic_taps
 
@@ -84,6 +85,7 @@ def bands(planes: Planes, fraction: Int32, low: Int32, high: Int32, threads: int
     :param fraction: fraction bits of the 48 bands; ``low``, ``high``: what they are clipped to.
     :returns: int16 ``[48, ceil(h/4), ceil(w/4)]``.
     """
+    ran("filters", "golden")
     parts: list[Int64] = []
     for plane in planes:
         h, w = plane.shape

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import coverage
+from refdec.engine_record import ran
 from refdec.filters.planes import WHITE, Int32
 
 FLOAT_BITS = 24
@@ -64,6 +65,7 @@ def sharpen(
     :param scale_log: int32 ``[lh, lw]``, the latent channel that steers.
     :param thresholds: three, ascending; ``gains``: four, in hundredths, at least 100.
     """
+    ran("filters", "golden")
     x = luma.astype(np.int64)
     assert x.min() >= 0 and x.max() <= WHITE
     height, width = luma.shape

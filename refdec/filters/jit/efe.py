@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from refdec.engine_record import ran
 from refdec.entropy.jit.kernel import kernel, narrow, reads, wide, writes
 from refdec.filters.efe_parameters import LinearFilter, NonlinearFilter
 from refdec.filters.planes import by_strips
@@ -181,6 +182,7 @@ def nonlinear_rows(  # type: ignore[no-untyped-def]
 
 def linear(luma: Int32, chroma: Int32, tool: LinearFilter, threads: int = 1) -> Int32:
     """See :func:`refdec.filters.golden.efe.linear`."""
+    ran("filters", "jit")
     y, c = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
     out = np.empty(c.shape, np.int32)
     taps, constants = _folded(tool)
@@ -223,6 +225,7 @@ def nonlinear(
     luma: Int32, chroma: Int32, alternative: Int32 | None, tool: NonlinearFilter, threads: int = 1
 ) -> Int32:
     """See :func:`refdec.filters.golden.efe.nonlinear`."""
+    ran("filters", "jit")
     y, c = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
     out = np.empty(c.shape, np.int32)
     mask, other = np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int32)

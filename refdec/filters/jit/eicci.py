@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from refdec.engine_record import ran
 from refdec.entropy.jit.kernel import kernel, narrow, reads, wide, writes
 from refdec.filters.planes import Int32, Planes, by_strips
 from refdec.picture.jit import _axis as cubic_axis
@@ -212,6 +213,7 @@ def reduced(plane: Int32, size: tuple[int, int], threads: int = 1) -> Int32:
 
 def bands(planes: Planes, fraction: Int32, low: Int32, high: Int32, threads: int = 1) -> Int16:
     """See :func:`refdec.filters.golden.eicci.bands`."""
+    ran("filters", "jit")
     height, width = (-(-side // 4) for side in planes[0].shape)
     out = np.empty((48, height, width), np.int16)
     for k, plane in enumerate(planes):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from refdec.engine_record import ran
 from refdec.entropy.jit.kernel import kernel, narrow, reads, wide, writes
 from refdec.filters.planes import Int32, by_strips
 
@@ -95,6 +96,7 @@ def sharpen(
     luma: Int32, scale_log: Int32, thresholds: Sequence[int], gains: Sequence[int], threads: int = 1
 ) -> Int32:
     """See :func:`refdec.filters.golden.lef.sharpen`."""
+    ran("filters", "jit")
     plane, steering = (np.ascontiguousarray(a, np.int32) for a in (luma, scale_log))
     height, width = plane.shape
     rows, columns = nearest_index(steering.shape[0], height), nearest_index(steering.shape[1], width)

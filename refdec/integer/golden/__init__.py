@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec.engine_record import ran
 from refdec.integer.golden.attention import channel_attention
 from refdec.integer.golden.bounds import BoundViolation, Int64Array, Watch
 from refdec.integer.golden.convolution import conv, transposed_conv
@@ -40,6 +41,7 @@ def run(
         rounding (:meth:`refdec.integer.proof.Peaks.record` fits).
     :raises BoundViolation: an intermediate left its proved interval.
     """
+    ran("networks", "golden")
     proof = prove(graph)
     graph.check_inputs(inputs)  # AN-FMT-04
     sizes = {name: (array.shape[1], array.shape[2]) for name, array in inputs.items()}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refdec.engine_record import ran
 from refdec.integer.graph import Graph
 from refdec.integer.jit.runner import execute
 from refdec.integer.proof import prove
@@ -34,6 +35,7 @@ def run(
 
     With ``observe`` nothing is fused, and every node's output exists in memory at once.
     """
+    ran("networks", "jit")
     if threads < 1:
         raise ValueError(f"{threads} threads")
     prove(graph)

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -38,6 +38,11 @@ PAIRED = platform.machine().lower() in ("x86_64", "amd64", "x86", "i386", "i686"
 
 
 def _has_wide_vectors() -> bool:
+    # The caller may choose what is compiled for: NUMBA_CPU_FEATURES.
+    asked: str | None = getattr(config, "CPU_FEATURES", None)
+    if asked is not None:
+        chosen = {word[1:] for word in asked.split(",") if word.startswith("+")}
+        return PAIRED and {"avx512bw", "avx512vl"} <= chosen
     features = llvm.get_host_cpu_features()
     return bool(PAIRED and features.get("avx512bw") and features.get("avx512vl"))
 
