@@ -194,7 +194,7 @@ def _compiled(module: ModuleType, text: str, optimise: int) -> CodeType:
 
 def _swap(module: ModuleType, codes: Mapping[CodeType, CodeType], undo: Undo) -> None:
     """Every function of the module gets the code that stands for its own in ``codes``."""
-    for item in gc.get_objects():
+    for item in gc.get_referrers(module.__dict__):
         if type(item) is FunctionType and item.__globals__ is module.__dict__:
             new = codes.get(item.__code__)
             if new is not None and new != item.__code__:
