@@ -5,8 +5,6 @@ They are shown by checks of :mod:`tests.mutants.defect_checks` or by streams, li
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from conformance.mutants.mutant import Cell, Module, Mutant, catalogue_of
 
 _ALL = ("codestream", "picture")
@@ -92,15 +90,13 @@ OWN = catalogue_of(
             "SIGMA_MIN, SIGMA_MAX, LEVELS = 0.11, 54.82, 32",
             "SIGMA_MIN, SIGMA_MAX, LEVELS = 0.11, 100, 35",
         ),
-        replace(
-            _QUANTISE(
-                "largest-scale-of-54.85", "Logarithms are taken with 54.85.", "entropy 8 B13", "a", "b"
-            ),
-            description="Offsets of the scale are computed with a largest scale of 54.85 instead of 54.82.",
-            area="tables",
-            stages=("entropy", "latent"),
-            edits=(),
+        Mutant(
+            "largest-scale-of-54.85",
+            "tables",
+            "Offsets of the scale are computed with a largest scale of 54.85 instead of 54.82.",
+            ("entropy 8 B13",),
             cells=(Cell("parameters.quality_log", (3,), 1), Cell("parameters.quality_log", (13,), -1)),
+            stages=("entropy", "latent"),
         ),
         _BLOCKS(
             "odd-maps-halved",
@@ -144,8 +140,3 @@ OWN = catalogue_of(
         ),
     ]
 )
-
-
-def own(name: str) -> Mutant:
-    """One of them."""
-    return next(mutant for mutant in OWN if mutant.name == name)
