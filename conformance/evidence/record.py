@@ -14,7 +14,7 @@ from typing import Any
 from conformance.evidence.collect import DIGEST, STAGES, StreamDigests, by_stage
 from conformance.suite.fields import Fields, read_json
 from conformance.verify.suite import SuiteError
-from refdec.trace import atomic_file
+from refdec.atomic_file import atomic_file
 
 SCHEMA = "refconf-evidence-1"
 MAX_BYTES = 16 << 20

@@ -21,6 +21,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from refdec.kernel_cache import keep_compiled
+from refdec.python_kernels import COMPILED, PlainArray, PythonKernel, wrapped
 
 Kernel: TypeAlias = Callable[..., int]
 
@@ -110,6 +111,8 @@ def kernel(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
     """Compile a function, on demand, for exactly one signature."""
 
     def on_demand(function: Kernel) -> Kernel:
+        if not COMPILED:
+            return PythonKernel(function)
         return OnDemand(function, result(*arguments))
 
     return on_demand
@@ -129,7 +132,28 @@ def typed(definition: Callable[..., Any]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", intrinsic(definition))
 
 
-@typed
+def _python_load(count: int, signed: bool) -> Callable[..., Any]:
+    def load(array: PlainArray, index: int) -> int:
+        data = array.array[index : index + count].tobytes() if index >= 0 else b""
+        if len(data) != count:
+            raise IndexError(f"{count} bytes from {index} of {array.size}")
+        return int.from_bytes(data, "little", signed=signed)
+
+    return load
+
+
+def _python_store(array: PlainArray, index: int, word: int) -> None:
+    if not 0 <= index <= array.size - 8:
+        raise IndexError(f"8 bytes from {index} of {array.size}")
+    array.array[index : index + 8] = np.frombuffer(wrapped(word, 64, False).to_bytes(8, "little"), np.uint8)
+
+
+def typed_or(python: Callable[..., Any]) -> Callable[..., Any]:
+    """:func:`typed`, or a function of the same meaning where nothing is compiled."""
+    return lambda definition: typed(definition) if COMPILED else python
+
+
+@typed_or(_python_load(8, signed=True))
 def load_word(typingctx: Any, array: Any, index: Any) -> Any:
     """``int64``: the 8 bytes of a ``uint8`` array from ``index`` on, little-endian, any alignment.
 
@@ -143,7 +167,7 @@ def load_word(typingctx: Any, array: Any, index: Any) -> Any:
     return types.int64(array, types.int64), generate
 
 
-@typed
+@typed_or(_python_load(4, signed=False))
 def load_four(typingctx: Any, array: Any, index: Any) -> Any:
     """``int64``: 4 bytes as :func:`load_word` reads 8; not negative."""
 
@@ -155,7 +179,7 @@ def load_four(typingctx: Any, array: Any, index: Any) -> Any:
     return types.int64(array, types.int64), generate
 
 
-@typed
+@typed_or(_python_store)
 def store_word(typingctx: Any, array: Any, index: Any, word: Any) -> Any:
     """The opposite of :func:`load_word`, with the same duty of the caller."""
 

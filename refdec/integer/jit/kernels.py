@@ -19,6 +19,7 @@ from refdec.integer.jit import layout as at
 from refdec.integer.jit import vector_ir as ir
 from refdec.integer.jit import vector_sums as sums_ir
 from refdec.kernel_cache import keep_compiled
+from refdec.python_kernels import COMPILED, PythonKernel
 
 CONV, POINTWISE, DEPTHWISE, PACK, UNPACK = at.CONV, at.POINTWISE, at.DEPTHWISE, at.PACK, at.UNPACK
 COPY, SHUFFLE, LUT, NORM, GRAM = at.COPY, at.SHUFFLE, at.LUT, at.NORM, at.GRAM
@@ -46,6 +47,8 @@ Descriptor = npt.NDArray[np.int64]
 
 def inner(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiled as a part of the program runner, for the argument types that it uses."""
+    if not COMPILED:
+        return PythonKernel(function)
     return cast("Callable[..., Any]", njit(nogil=True, error_model="numpy")(function))
 
 
@@ -400,6 +403,8 @@ def _build(stamp: int) -> Callable[..., None]:
                 scratch = np.empty(3 * 8 * GRAM_PAIRS * (d[at.EXTRA1] >> 4), np.int64)
                 _gram_rows(d, bases, y0, y1, scratch)
 
+    if not COMPILED:
+        return PythonKernel(run_program)
     compiled = keep_compiled(njit(nogil=True, error_model="numpy")(run_program), str(stamp))
     compiled.compile(signature)
     compiled.disable_compile()

@@ -22,6 +22,9 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from refdec.integer.jit.python_builder import Lanes, PythonBuilder, loader, of_addresses, storer
+from refdec.python_kernels import COMPILED
+
 LANES = 16
 # Vectors of an epilogue block: first stage, second stage (add or mul), second output, and the scalars.
 V_BIAS, V_ROUND, V_SHIFT, V_LO, V_HI = range(5)
@@ -71,15 +74,21 @@ W16, W32, W64 = vector(I16), vector(I32), vector(I64)
 
 
 def const(value: int) -> Any:
+    if not COMPILED:
+        return Lanes(I64, [value])
     return ir.Constant(I64, value)
 
 
 def lanes(order: Sequence[int]) -> Any:
     """The constant that picks lanes in a shuffle."""
+    if not COMPILED:
+        return Lanes(vector(I32, len(order)), list(order))
     return ir.Constant(vector(I32, len(order)), list(order))
 
 
 def splat(b: Any, scalar: Value) -> Value:
+    if isinstance(b, PythonBuilder):
+        return Lanes(vector(scalar.type), scalar.values * LANES)
     v = b.insert_element(ir.Constant(vector(scalar.type), ir.Undefined), scalar, ir.Constant(I32, 0))
     return b.shuffle_vector(v, v, lanes([0] * LANES))
 
@@ -129,6 +138,8 @@ def _branch_if(
     b: Any, flags: Value, bit: int, values: list[Value], change: Callable[[list[Value]], list[Value]]
 ) -> list[Value]:
     """``values``, changed where the flag is set; a branch, not a select."""
+    if isinstance(b, PythonBuilder):
+        return change(values) if b.and_(flags, const(bit)).values[0] else values
     before = b.block
     on, after = b.append_basic_block("on"), b.append_basic_block("after")
     b.cbranch(b.icmp_signed("!=", b.and_(flags, const(bit)), const(0)), on, after)
@@ -216,6 +227,10 @@ def loop(
     b: Any, count: Value, start: list[Value], body: Callable[[Any, list[Value]], list[Value]]
 ) -> list[Value]:
     """``body`` ``count`` times (at least once) on carried values; returns the last ones."""
+    if isinstance(b, PythonBuilder):
+        for k in range(max(1, count.values[0])):
+            start = body(Lanes(I64, [k]), start)
+        return start
     before = b.block
     top, end = b.append_basic_block("loop"), b.append_basic_block("end")
     b.branch(top)
@@ -286,6 +301,8 @@ def conv_tile(pixels: int, paired: bool = PAIRED) -> Callable[..., Any]:
 
 def tuple_intrinsic(emit: Callable[[Any, Sequence[Value]], Any], count: int) -> Callable[..., Any]:
     """An intrinsic of one tuple of ``count`` int64 values and no result."""
+    if not COMPILED:
+        return of_addresses(emit)
 
     def definition(typingctx: Any, values: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
@@ -390,6 +407,9 @@ def transpose_tile() -> Callable[..., Any]:
 
 
 def _load_intrinsic(bits: int) -> Callable[..., Any]:
+    if not COMPILED:
+        return loader(bits)
+
     def definition(typingctx: Any, address: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
             value = load(b, args[0], ir.IntType(bits), 2)
@@ -401,6 +421,9 @@ def _load_intrinsic(bits: int) -> Callable[..., Any]:
 
 
 def _store_intrinsic(bits: int) -> Callable[..., Any]:
+    if not COMPILED:
+        return storer(bits)
+
     def definition(typingctx: Any, address: Any, value: Any) -> Any:
         def generate(context: Any, b: Any, signature: Any, args: Any) -> Any:
             value = args[1] if bits == 64 else b.trunc(args[1], ir.IntType(bits))
