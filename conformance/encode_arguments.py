@@ -198,6 +198,22 @@ Efe = Annotated[
         help="Chroma by luma, where it pays: off, linear, nonlinear, both, or masks (both, and masks).",
     ),
 ]
+Eicci = Annotated[
+    str,
+    _option(
+        FILTERS,
+        "--eicci",
+        help="Planes by each other: off, or auto (networks for each tile, where they lower the error).",
+    ),
+]
+EicciTiles = Annotated[
+    str,
+    _option(
+        FILTERS,
+        "--eicci-tiles",
+        help="auto (2048,48 above 4 megapixels), off, or SIZE,OVERLAP in luma samples.",
+    ),
+]
 
 Force = Annotated[
     list[str] | None,

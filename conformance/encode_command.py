@@ -72,6 +72,8 @@ def encode(
     metadata: arguments.Metadata = None,
     lef: arguments.Lef = "off",
     efe: arguments.Efe = "off",
+    eicci: arguments.Eicci = "off",
+    eicci_tiles: arguments.EicciTiles = "auto",
     force: arguments.Force = None,
     models: arguments.Models = None,
     engine: arguments.Engine = "jit",

@@ -123,7 +123,7 @@ def parse_tools(words: Words) -> Tools:
         *(choice(f"--{name}", getattr(words, name), COMPONENTS) for name in ("rvs", "grfs", "lsbs")),
         regions=regions,
         independent=words.independent,
-        tiling=_tiling(words.tiles),
+        tiling=_tiles("--tiles", words.tiles),
         transforms=points,
         quality_rounding=choice("--quality-rounding", words.quality_rounding, {r: r for r in ROUNDINGS}),
         dialect=dialect,
@@ -145,7 +145,9 @@ def _post_filters(words: Words) -> PostFilters:
     lef = int(words.lef) if re.fullmatch(r"\d{1,3}", words.lef) else words.lef
     if lef not in ("off", "on", "auto") and lef not in range(CHANNELS[0]):
         raise UsageError(f"--lef {words.lef}: expected off, on, auto or a channel of 0..{CHANNELS[0] - 1}")
-    return PostFilters(lef, "linear" in efe, "nonlinear" in efe, "masks" in efe)
+    eicci = choice("--eicci", words.eicci, {"off": False, "auto": True})
+    tiles = _tiles("--eicci-tiles", words.eicci_tiles)
+    return PostFilters(lef, "linear" in efe, "nonlinear" in efe, "masks" in efe, eicci, tiles)
 
 
 def _require_companions(words: Words, regions: tuple[int, int]) -> None:
@@ -155,6 +157,7 @@ def _require_companions(words: Words, regions: tuple[int, int]) -> None:
         "--threads-q": (words.threads_q is not None and not mapped, "--quality-map or --roi"),
         "--quality-rounding": (words.quality_rounding != "floor" and not mapped, "--quality-map or --roi"),
         "--independent-regions": (words.independent and regions == (1, 1), "--regions"),
+        "--eicci-tiles": (words.eicci_tiles != "auto" and words.eicci == "off", "--eicci"),
         "--region-overlap": (
             words.region_overlap is not None and (regions == (1, 1) or words.independent),
             "--regions without --independent-regions",
@@ -189,16 +192,16 @@ def _residual_threads(text: str) -> int | tuple[int, int]:
     return counts[0] if len(counts) == 1 else (counts[0], counts[1])
 
 
-def _tiling(text: str) -> Tiling:
+def _tiles(name: str, text: str) -> Tiling:
     if text == "auto":
         return "auto"
     if text == "off":
         return "off"
     found = re.fullmatch(r"(\d+),(\d+)", text)
     if found is None or int(found[1]) % 16 or int(found[2]) % 16 or not 0 < int(found[1]) <= 4080:
-        raise UsageError(f"--tiles {text}: expected auto, off, or SIZE,OVERLAP in multiples of 16")
+        raise UsageError(f"{name} {text}: expected auto, off, or SIZE,OVERLAP in multiples of 16")
     if int(found[2]) >= min(int(found[1]), 512):
-        raise UsageError(f"--tiles {text}: the overlap must be below the size and at most 496")
+        raise UsageError(f"{name} {text}: the overlap must be below the size and at most 496")
     return int(found[1]), int(found[2])
 
 

@@ -13,7 +13,7 @@ A filter is left out where it does not pay.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -30,7 +30,9 @@ from refdec.codestream.headers import EfeLinear, EfeNonlinear
 from refdec.filters import FilterContext, FilterPlanes, Planes, efe_linear, efe_nonlinear
 from refdec.settings import Settings
 
-__all__ = ["DerivedEfe", "derive_efe", "original_planes"]
+__all__ = ["Between", "DerivedEfe", "derive_efe", "original_planes"]
+
+Between = Callable[[FilterPlanes], FilterPlanes]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def derive_efe(
     masks: bool = False,
     splits: Sequence[int] = SPLIT_NUMBERS,
     sides: Sequence[int] = SIDES,
+    between: Between | None = None,
 ) -> DerivedEfe:
     """Parameters of both filters, each only where it pays.
 
@@ -105,6 +108,7 @@ def derive_efe(
     :param linear: look for EFE linear; ``nonlinear``: for EFE non-linear.
     :param masks: also let blocks of the picture come from an alternative one; needs both filters.
     :param splits: ``best_cand_idx`` 1..8 that EFE linear may use; ``sides``: its filter sides 1..4.
+    :param between: a filter that runs between both, whether they are on or not.
     """
     error = sum(squared_error(decoded[p], source[p]) for p in (1, 2))
     price = error / (decoded[1].size / math.log(2) if chroma_bits is None else max(chroma_bits, 1))
@@ -119,30 +123,29 @@ def derive_efe(
             # the mask that asks for the alternative picture is not known yet
             asking = EfeNonlinear(mask1_enabled_flag=int(alternative))
             state = efe_linear.apply(state, _context(picture, with_linear, asking))
+        if between is not None:
+            state = between(state)
         if nonlinear:
             with_nonlinear = derive_nonlinear(picture, state.planes, source, price, state.alternative)
         if with_nonlinear is not None:
             state = efe_nonlinear.apply(state, _context(picture, with_linear, with_nonlinear))
-        errors = [
-            [squared_error(planes[p], source[p]) / source[p].size for p in (1, 2)]
-            for planes in (decoded, state.planes)
-        ]
-        found.append(
-            DerivedEfe(
-                with_linear,
-                with_nonlinear,
-                (errors[0][0], errors[0][1]),
-                (errors[1][0], errors[1][1]),
-                state.planes,
-            )
-        )
-    none = DerivedEfe(None, None, found[0].before, found[0].before, decoded)
+        before, after = (_mean_errors(planes, source) for planes in (decoded, state.planes))
+        found.append(DerivedEfe(with_linear, with_nonlinear, before, after, state.planes))
+    alone = decoded if between is None else between(FilterPlanes(decoded)).planes
+    unfiltered = _mean_errors(alone, source)
+    none = DerivedEfe(None, None, found[0].before, unfiltered, alone)
 
     def total(trial: DerivedEfe) -> float:
         bits = 8 * len(write_tool_header(trial.tool_header(ToolHeader()), picture))
         return sum(trial.after) * source[1].size + price * bits
 
     return min([none, *found], key=total)
+
+
+def _mean_errors(planes: Planes, source: Planes) -> tuple[float, float]:
+    """Mean squared error of U and of V."""
+    u, v = (squared_error(planes[p], source[p]) / source[p].size for p in (1, 2))
+    return u, v
 
 
 def _context(

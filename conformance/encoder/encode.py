@@ -102,7 +102,7 @@ class Encoder:
             rounding, threads = tools.quality_rounding, tools.threads_q
             picture = with_quality_map(picture, self.quality_map, self.machine.entropy, rounding, threads)
         picture = tools.forced.picture(picture, "base", used)
-        tools.filters.require_possible(picture)
+        tools.filters.require_possible(picture, self.machine.models)
         header = tools.forced.tools(tools.tool_header(), picture, used)
         rendering = tools.forced.rendering(tools.rendering, used)
         tools.forced.require_used(used, late=False)

@@ -94,24 +94,30 @@ def apply(state: FilterPlanes, context: FilterContext) -> FilterPlanes:
     icci, settings = context.tools.icci, context.settings
     assert icci is not None
     engine, threads = arithmetic(settings.engine), settings.threads
-    luma, *chroma = state.planes
-    size, subsampled = luma.shape, chroma[0].shape
-    if subsampled != size:
-        chroma = [engine.enlarged(plane, size, threads) for plane in chroma]
-    else:
-        chroma = [plane.copy() for plane in chroma]
-    planes: Planes = (luma.copy(), chroma[0], chroma[1])
+    size, subsampled = state.planes[0].shape, state.planes[1].shape
+    planes = full_size(state.planes, settings)
     tiles = filter_tiles(context.picture, icci)
     # AR-ICC-03: each tile sees what the ones before it have made of the picture
     for tile, entry in zip(tiles, entries(icci, settings), strict=True):
-        _filter_tile(planes, tile, entry, context)
+        filter_tile(planes, tile, entry, context)
     luma, *chroma = (engine.clipped(plane, threads) for plane in planes)
     if subsampled != size:
         chroma = [engine.reduced(plane, subsampled, threads) for plane in chroma]
     return replace(state, planes=(luma, chroma[0], chroma[1]))
 
 
-def _filter_tile(planes: Planes, tile: FilterTile, entry: IcciTile, context: FilterContext) -> None:
+def full_size(planes: Planes, settings: Settings) -> Planes:
+    """Copies of the planes, chroma at luma's size (AR-ICC-01)."""
+    luma, *chroma = planes
+    if chroma[0].shape != luma.shape:
+        engine = arithmetic(settings.engine)
+        chroma = [engine.enlarged(plane, luma.shape, settings.threads) for plane in chroma]
+    else:
+        chroma = [plane.copy() for plane in chroma]
+    return luma.copy(), chroma[0], chroma[1]
+
+
+def filter_tile(planes: Planes, tile: FilterTile, entry: IcciTile, context: FilterContext) -> None:
     """One tile, in place: both networks read the planes as they are, then the chosen planes are corrected."""
     if tile.core.h == 0 or tile.core.w == 0:
         return
@@ -126,7 +132,7 @@ def _filter_tile(planes: Planes, tile: FilterTile, entry: IcciTile, context: Fil
         model = context.models.eicci(bank_of(point), index)
         trunk = model.chroma if first else model.luma
         area = computed(tile, trunk.reach)
-        delta = _correction(planes, area.slices(), model, trunk, settings)
+        delta = correction(planes, area.slices(), model, trunk, settings)
         top, left = tile.core.y - area.y, tile.core.x - area.x
         part = slice(top, top + tile.core.h), slice(left, left + tile.core.w)
         for k, on in enumerate(used):
@@ -137,10 +143,14 @@ def _filter_tile(planes: Planes, tile: FilterTile, entry: IcciTile, context: Fil
         engine.correct(plane, delta, fraction, part, tile.core.slices(), settings.threads)
 
 
-def _correction(
+def correction(
     planes: Planes, area: tuple[slice, slice], model: EicciModel, trunk: Trunk, settings: Settings
 ) -> Int16:
-    """What a network adds to the bands of an area (AR-ICC-04)."""
+    """What a network adds to the bands of an area (AR-ICC-04).
+
+    :param planes: all three at luma's size. :param trunk: luma's or chroma's half of the network.
+    :returns: int16 ``[16 or 32, ceil(h/4), ceil(w/4)]``.
+    """
     low, high = trunk.graph.clip_range("bands")
     seen = (planes[0][area], planes[1][area], planes[2][area])
     bands = arithmetic(settings.engine).bands(seen, model.band_fraction, low, high, settings.threads)

@@ -19,7 +19,7 @@ _HOP = Module("conformance.networks.synthesis", "float networks", _ALL)
 _EICCI = Module("refdec.filters.eicci", "post-filters", ("picture", "picture"))
 
 _EACH_TILE = (
-    "zip(tiles, entries(icci, settings), strict=True):\n        _filter_tile(planes, tile, entry, context)"
+    "zip(tiles, entries(icci, settings), strict=True):\n        filter_tile(planes, tile, entry, context)"
 )
 
 OWN = catalogue_of(
@@ -125,7 +125,7 @@ OWN = catalogue_of(
             "networks 13.20, order",
             f"for tile, entry in {_EACH_TILE}",
             "for tile, entry in reversed(list(zip(tiles, entries(icci, settings), strict=True))):\n"
-            "        _filter_tile(planes, tile, entry, context)",
+            "        filter_tile(planes, tile, entry, context)",
         ),
         _EICCI(
             "eicci-tiles-of-the-unfiltered-picture",
@@ -134,7 +134,7 @@ OWN = catalogue_of(
             _EACH_TILE,
             "zip(tiles, entries(icci, settings), strict=True):\n"
             "        fresh = tuple(plane.copy() for plane in state.planes)\n"
-            "        _filter_tile(fresh, tile, entry, context)\n"
+            "        filter_tile(fresh, tile, entry, context)\n"
             "        for old, new in zip(planes, fresh, strict=True):\n"
             "            old[tile.core.slices()] = new[tile.core.slices()]",
         ),
