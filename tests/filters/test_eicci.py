@@ -309,7 +309,7 @@ def test_a_network_looks_as_far_as_its_kernels() -> None:
 
 @pytest.mark.parametrize("engine", ["jit", "golden"])
 def test_tiles_of_which_nothing_is_shown_take_no_memory(engine: str) -> None:
-    """A row of tiles lies beyond the displayed picture: it has entries in the header, and nothing to filter."""
+    """A row of tiles lies beyond the displayed picture: it has entries in the header, nothing to filter."""
     picture = picture_of(80, 81, "444", "sop", diff_display_img_height=33)
     entry = IcciTile((1, 1, 1), 0, 3, 4)
     icci = Icci((entry,) * filter_tile_count(80, 81, 32, 0), 1, 2, 0)
