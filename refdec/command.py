@@ -7,6 +7,7 @@ Exit codes: 0 ok, 1 mismatch, 2 usage or a file of the caller's that is no good,
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -74,27 +75,39 @@ def _run(app: typer.Typer, words: list[str], as_json: bool) -> int:
         # The reader of our output is gone; nothing is left to say.
         _give_up_stdout()
         return NO_READER
-    except MemoryError as error:
-        _report(
-            error, "out of memory; --max-memory sets a limit that is checked beforehand", as_json, "memory"
-        )
+    except Exception as error:
+        return _failed(error, as_json)
+
+
+def _failed(error: Exception, as_json: bool) -> int:
+    """Report what is neither an argument's nor a stream's fault; its exit code."""
+    if lacks_memory(error):
+        text = "out of memory; --max-memory sets a limit that is checked beforehand"
+        _report(error, text, as_json, "memory")
         return OUT_OF_MEMORY
-    except OSError as error:
+    if isinstance(error, OSError):
         # a full disk or a file that may not be written: the caller's to mend
         where = f" {error.filename}" if error.filename else ""
         _report(error, f"cannot read or write{where}: {error.strerror or error}", as_json, "io")
         _give_up_stdout()
         return INPUT_OUTPUT
-    except Exception as error:
-        if os.environ.get("REFDEC_TRACEBACK"):
-            raise
-        text = " ".join(str(error).split())
-        _report(
-            error,
-            f"internal error: {type(error).__name__}: {text} (REFDEC_TRACEBACK=1 shows where)",
-            as_json,
-        )
-        return INTERNAL
+    if os.environ.get("REFDEC_TRACEBACK"):
+        raise error
+    text = " ".join(str(error).split())
+    text = f"internal error: {type(error).__name__}: {text} (REFDEC_TRACEBACK=1 shows where)"
+    _report(error, text, as_json)
+    return INTERNAL
+
+
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error comes from too little memory, which the loader of libraries says in other words."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, ImportError) and "failed to map segment" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

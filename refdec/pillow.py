@@ -3,26 +3,34 @@
 Decoding only. Opening a file reads its headers; samples are decoded when Pillow first needs them. Errors are
 what users of Pillow expect: what is no codestream that can be shown is not identified
 (``PIL.UnidentifiedImageError``), a picture above the limits is a ``PIL.Image.DecompressionBombError``, damage
-that shows while decoding an ``OSError``.
+that shows while decoding an ``OSError``. A file that ends too early opens if its picture header is there, and
+is an ``OSError`` when samples are asked for; ``ImageFile.LOAD_TRUNCATED_IMAGES`` does not change that, since
+nothing of a picture can be shown without the whole of its first substreams.
 
 Pictures are ``RGB``, or ``YCbCr`` with chroma repeated to full resolution where the stream converts no
 colour. Samples above 8 bits are rounded to 8, since Pillow has no deeper colour;
-:func:`refdec.decoder.decode` gives all bits.
+:func:`refdec.decoder.decode` gives all bits. Different pictures may be decoded in different threads at once,
+and one picture may be asked for by several.
 """
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from threading import Lock
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from refdec.codestream import Codestream, Dialect, parse
+from refdec.codestream.container import whole_part
 from refdec.decoder import decode_picture
-from refdec.errors import BitstreamError, ModelError, ResourceLimitError
+from refdec.errors import BitstreamError, ModelError, ResourceLimitError, TruncatedStreamError
+from refdec.input_file import read_codestream
 from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.models_io import ModelSet, bundled_models, open_models
 from refdec.picture import Picture
@@ -36,59 +44,97 @@ SIGNATURE = b"\xff\x80"
 """SOC, with which every codestream starts."""
 
 
+@dataclass(frozen=True)
+class Choices:
+    """How files are read; see :func:`register`."""
+
+    models: Path | None = None
+    dialect: Dialect = Dialect.T840
+    settings: Settings = DEFAULT_SETTINGS
+    limits: Limits = DEFAULT_LIMITS
+
+
 class JpegAiImageFile(ImageFile.ImageFile):
-    """One codestream. The class attributes are the choices of :func:`register`."""
+    """One codestream."""
 
     format = FORMAT
     format_description = "JPEG AI (ISO/IEC 6048-1)"
-    dialect: ClassVar[Dialect] = Dialect.T840
-    settings: ClassVar[Settings] = DEFAULT_SETTINGS
-    limits: ClassVar[Limits] = DEFAULT_LIMITS
-    models: ClassVar[Path | None] = None
 
     _stream: Codestream | None = None
+    _damage: BitstreamError | None = None
+    _decoding = Lock()
+    """Of what was unpickled, which has nothing left to decode; every file has its own."""
+
+    def __init__(self, file: Any, filename: str | bytes | None = None, choices: Choices = Choices()) -> None:
+        self.choices = choices
+        self._decoding = Lock()
+        super().__init__(file, filename)
 
     def _open(self) -> None:
         assert self.fp is not None
-        data = self.fp.read(self.limits.max_input_bytes + 1)
-        try:
-            stream = parse(data, self.dialect, self.limits)
-            require_decodable(stream, self.settings)
-        except ResourceLimitError as error:
-            raise Image.DecompressionBombError(str(error)) from error
-        except BitstreamError as error:
-            raise SyntaxError(str(error)) from error
-        picture = stream.picture
-        self._stream = stream
+        limits = self.choices.limits
+        with _errors_of_opening():
+            self._stream = self._parse(read_codestream(self.fp, limits.max_input_bytes))
+            picture = self._stream.picture
         self._size = (picture.display_width, picture.display_height)
         self._mode = "RGB" if colour_of(picture) == "RGB" else "YCbCr"
         self.info.update(
-            dialect=self.dialect.value,
+            dialect=self.choices.dialect.value,
             bit_depth=picture.bit_depth,
             model_id=picture.model_id,
             level=picture.level_idc,
         )
         self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, self.mode)]
 
+    def _parse(self, data: bytes) -> Codestream:
+        dialect, limits = self.choices.dialect, self.choices.limits
+        try:
+            stream = parse(data, dialect, limits)
+        except TruncatedStreamError as error:
+            self._damage = error
+            return parse(whole_part(data, limits), dialect, limits, check_conformance=False)
+        require_decodable(stream, self.choices.settings)
+        return stream
+
     def load(self) -> Any:
         """Decode, the first time that samples are asked for.
 
-        :raises OSError: the stream is damaged, or a model that it needs is missing.
+        :raises OSError: the stream is damaged or ends too early, or a model that it needs is missing.
         :raises PIL.Image.DecompressionBombError: decoding would take more memory than the limits allow.
         """
-        if self._stream is not None:
-            try:
-                picture = decode_picture(self._stream, _models(self.models), self.settings, self.limits)
-            except ResourceLimitError as error:
-                raise Image.DecompressionBombError(str(error)) from error
-            except (BitstreamError, ModelError) as error:
-                raise OSError(str(error)) from error
-            self._stream = None
-            if self.fp is not None and self._exclusive_fp:
-                self.fp.close()
-            self.fp = io.BytesIO(samples_of(picture).tobytes())
-            self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
+        with self._decoding:
+            if self._stream is not None:
+                samples = samples_of(self._decode(self._stream))
+                self.im = Image.frombytes(self.mode, self.size, samples.tobytes()).im
+                self._stream, self.tile, self.readonly = None, [], 0
+                if self.fp is not None and self._exclusive_fp:
+                    self.fp.close()
+                self.fp = None
         return super().load()
+
+    def _decode(self, stream: Codestream) -> Picture:
+        if self._damage is not None:
+            raise OSError(f"image file is truncated: {self._damage}") from self._damage
+        choices = self.choices
+        try:
+            return decode_picture(stream, _models(choices.models), choices.settings, choices.limits)
+        except ResourceLimitError as error:
+            raise Image.DecompressionBombError(str(error)) from error
+        except (BitstreamError, ModelError) as error:
+            raise OSError(str(error)) from error
+
+    def load_seek(self, _position: int) -> None:
+        """Nothing: that it is here tells :class:`PIL.ImageFile.Parser` to leave decoding to :meth:`load`."""
+
+
+@contextmanager
+def _errors_of_opening() -> Iterator[None]:
+    try:
+        yield
+    except ResourceLimitError as error:
+        raise Image.DecompressionBombError(str(error)) from error
+    except BitstreamError as error:
+        raise SyntaxError(str(error)) from error
 
 
 def samples_of(picture: Picture) -> npt.NDArray[np.uint8]:
@@ -118,9 +164,12 @@ def register(
 
     :param models: folder of a model set, ``None`` for the bundled one.
     """
-    choices = {"models": models, "dialect": dialect, "settings": settings, "limits": limits}
-    plugin = type(JpegAiImageFile.__name__, (JpegAiImageFile,), choices)
-    Image.register_open(FORMAT, plugin, _accept)
+    choices = Choices(models, dialect, settings, limits)
+
+    def open_file(file: IO[bytes], filename: str | bytes) -> JpegAiImageFile:
+        return JpegAiImageFile(file, filename, choices)
+
+    Image.register_open(FORMAT, open_file, _accept)
     Image.register_extension(FORMAT, EXTENSION)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from refdec.codestream.bits import BitReader, BitWriter
-from refdec.errors import CodestreamSyntaxError, ResourceLimitError, TruncatedStreamError
+from refdec.errors import BitstreamError, CodestreamSyntaxError, ResourceLimitError, TruncatedStreamError
 from refdec.limits import Limits
 
 SOC, EOC = 0xFF80, 0xFF81
@@ -143,6 +144,21 @@ def _substream(data: bytes, position: int, marker: Marker) -> Substream:
             found=f"{len(data) - start} bytes up to the end of the data",
         )
     return Substream(marker, position, bits, start, data[start : start + size])
+
+
+def whole_part(data: bytes, limits: Limits) -> bytes:
+    """A codestream of the substreams that come whole before the end of data that end too early, or before the
+    first that cannot be read."""
+    substreams: list[Substream] = []
+    position = 2
+    with suppress(BitstreamError):
+        while len(substreams) < limits.max_substreams:
+            marker = _MARKERS.get(_marker(data, position, "EOC"))
+            if marker is None:
+                break
+            substreams.append(_substream(data, position, marker))
+            position = substreams[-1].payload_offset + len(substreams[-1].payload)
+    return join((substream.marker, substream.payload) for substream in substreams)
 
 
 def join(substreams: Iterable[tuple[Marker, bytes]]) -> bytes:
