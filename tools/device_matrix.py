@@ -5,6 +5,7 @@
     python tools/device_matrix.py --only 'aarch64*'     # some of them
     python tools/device_matrix.py --page                # the page alone, from the evidence that is there
 
+The suite of a generator is made by the golden engine on several targets too, which must give the same bytes.
 A target that cannot run here is listed with the reason; nothing is ever counted that did not run.
 """
 
@@ -17,6 +18,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +37,19 @@ AVX512 = {
     "NUMBA_CPU_NAME": "skylake-avx512",
     "NUMBA_CPU_FEATURES": "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512cd,-avx512vnni",
 }
+GENERATED = ROOT / "build/generated"
+"""A small generated suite, with streams for what the bundled ones do not have: post-filters, every range."""
+SELECTION = tuple(
+    word
+    for pattern in (
+        *("map-index-*", "lef-*", "efe-curve-small*", "icci-planes-yu", "escapes-*", "everything-*"),
+        *("bound-sop", "cubes-random", "gain-rvs-*", "rendering-ends-1*"),
+    )
+    for word in ("--only", pattern)
+)
+GENERATE = ("-m", "conformance", "generate", "--profile", "high", "--seed", "1", "--jobs", "1", *SELECTION)
 OLDEST = (
-    *("numpy==1.26.4", "numba==0.60.0", "safetensors==0.4.0", "typer==0.12.0", "click<8.2"),
+    *("numpy==1.26.4", "numba==0.60.0", "safetensors==0.4.0", "typer==0.12.4", "click<8.2"),
     *("rich==13.0.0", "pillow==10.0.0"),
 )
 
@@ -48,6 +61,8 @@ class Target:
     :param name: of the row; the file is named after it.
     :param where: folder below the roots that holds the interpreter, ``None`` for the one that runs this.
     :param flags: of the processor that it needs.
+    :param suite: the generated suite instead of the bundled ones.
+    :param generates: make the generated suite there and note its digest.
     :param absent: why it cannot run here at all.
     """
 
@@ -56,6 +71,8 @@ class Target:
     where: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    suite: bool = False
+    generates: bool = False
     absent: str = ""
 
     @property
@@ -72,18 +89,25 @@ TARGETS = (
     Target("x86-64 jit AVX2 without FMA", environment=AVX2, flags=("avx2",)),
     Target("x86-64 jit AVX-512 without VNNI", environment=AVX512, flags=("avx512bw", "avx512vl")),
     Target("x86-64 jit, Python integers", TINY, environment={"NUMBA_DISABLE_JIT": "1"}),
-    Target("x86-64 golden", GOLDEN),
+    Target("x86-64 golden", GOLDEN, generates=True),
     Target("x86-64 twin contiguous, 1 thread", (*TWIN, "--layout", "contiguous")),
     Target("x86-64 twin channels_last, 2 threads", (*TWIN, "--layout", "channels_last", "--threads", "2")),
     Target("x86-64 jit, oldest versions", where="oldest"),
-    Target("x86-64 golden, oldest versions", GOLDEN, where="oldest"),
+    Target("x86-64 golden, oldest versions", GOLDEN, where="oldest", generates=True),
     Target("x86-64 jit, Python 3.13", where="amd64-trixie"),
     Target("x86-64 jit, Python 3.14", where="amd64-forky"),
-    Target("i386 golden", (*GOLDEN, *SMALL), where="i386"),
+    Target("i386 golden", (*GOLDEN, *SMALL), where="i386", generates=True),
     Target("AArch64 jit", SMALL, where="arm64"),
-    Target("AArch64 golden", (*GOLDEN, *SMALL), where="arm64"),
-    Target("s390x golden", (*GOLDEN, *SMALL), where="s390x"),
-    Target("armhf golden", (*GOLDEN, *SMALL), where="armhf"),
+    Target("AArch64 golden", (*GOLDEN, *SMALL), where="arm64", generates=True),
+    Target("s390x golden", (*GOLDEN, *SMALL), where="s390x", generates=True),
+    Target("armhf golden", (*GOLDEN, *SMALL), where="armhf", generates=True),
+    Target("generated x86-64 jit", suite=True),
+    Target("generated x86-64 golden", GOLDEN, suite=True),
+    Target("generated x86-64 jit baseline", environment=GENERIC, suite=True),
+    Target("generated x86-64 twin", TWIN, suite=True),
+    Target("generated i386 golden", GOLDEN, where="i386", suite=True),
+    Target("generated AArch64 jit", where="arm64", suite=True),
+    Target("generated s390x golden", GOLDEN, where="s390x", suite=True),
     Target("CUDA twin", absent="no GPU was at hand"),
     Target("AArch64 hardware", absent="none was at hand; `refconf evidence` is the command for it"),
     Target("Apple silicon", absent="none was at hand; `refconf evidence` is the command for it"),
@@ -115,7 +139,27 @@ def run(target: Target, words: list[str]) -> bool:
     command = [*words, "-m", "conformance", "evidence", "--output", str(target.file), *target.words]
     environment = {**os.environ, **PYTHON, **target.environment, "PYTHONPATH": str(ROOT)}
     print(f"{target.name} ...", flush=True)
+    if target.suite:
+        command += ["--suite", str(GENERATED)]
+        if not (GENERATED / "suite.json").is_file():
+            made = [sys.executable, *GENERATE, "--output", str(GENERATED)]
+            subprocess.run(made, env=environment, cwd=ROOT, check=True)
     done = subprocess.run([*command, "--target", target.name], env=environment, cwd=ROOT, check=False)
+    return done.returncode == 0 and (not target.generates or generate(target, words, environment))
+
+
+def generate(target: Target, words: list[str], environment: Mapping[str, str]) -> bool:
+    """Make the generated suite on a target; its digest goes into one file for all."""
+    path = RESULTS / "evidence/generated-suite.json"
+    facts = json.loads(path.read_text()) if path.is_file() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*words, *GENERATE, "--json", "--output", folder]
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True
+        )
+    if done.returncode == 0:
+        facts[target.name] = json.loads(done.stdout)
+        path.write_text(json.dumps(facts, indent=1) + "\n")
     return done.returncode == 0
 
 
@@ -142,16 +186,18 @@ def page(roots: Path) -> str:
     from conformance.evidence.record import Evidence, read
 
     known = {t.name: read(t.file) for t in TARGETS if t.file.is_file()}
-    first = next(iter(known.values()))
+    names = {t.suite: t.name for t in reversed(TARGETS) if t.name in known}
+    first = known[names[False]]
 
     def row(target: Target) -> list[str]:
         e = known.get(target.name)
         if e is None:
             reason = interpreter(target, roots)
             return [target.name, "not run", "", "", "", "", reason if isinstance(reason, str) else "not yet"]
-        result = compare(first, e)
+        reference = known[names[target.suite]]
+        result = compare(reference, e)
         verdict = "equal" if result.equal and not e.disagreeing else "**different**"
-        if e is first:
+        if e is reference:
             verdict = "as the suites state" if not e.disagreeing else "**different**"
         return [
             target.name,
@@ -198,6 +244,20 @@ def page(roots: Path) -> str:
         "|---|---|",
     ]
     lines += [f"| {stage} | `{first.stages[stage]}` |" for stage in STAGES if stage in first.stages]
+    path = RESULTS / "evidence/generated-suite.json"
+    if path.is_file():
+        lines += [
+            "",
+            "## A generated suite, made on several targets",
+            "",
+            f"`refconf {' '.join(GENERATE[2:])}`; the index names the digest of every file, models included.",
+            "",
+            "| target | streams | bytes | suite SHA-256 |",
+            "|---|---|---|---|",
+        ]
+        for name, made in json.loads(path.read_text()).items():
+            count = sum(made["streams"].values())
+            lines.append(f"| {name} | {count} | {made['bytes']} | `{made['suite_sha256']}` |")
     lines += ["", "Suites: " + "; ".join(f"{name} `{digest}`" for name, digest in first.suites.items()) + "."]
     return "\n".join(lines) + "\n"
 

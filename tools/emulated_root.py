@@ -53,8 +53,8 @@ PROCESSORS = {
     "i386": Processor("i386-linux-gnu", "forky", loader="lib/ld-linux.so.2"),
     "armhf": Processor("arm-linux-gnueabihf", "forky", "qemu-arm-static"),
 }  # fmt: skip
-# Where the scripts of packages, which are not run, would have linked to.
-ALTERNATIVES = ("blas", "lapack")
+# What the scripts of packages, which are not run, would have linked to: folder and library.
+ALTERNATIVES = (("blas", "libblas.so.3"), ("lapack", "liblapack.so.3"))
 # NumPy 1.26 and safetensors are in no Debian release together before forky.
 DEBIAN = tuple(f"python3-{name}" for name in ("numpy", "safetensors", "typer", "rich", "pil"))
 
@@ -100,6 +100,10 @@ def unpack_debian(root: Path, arch: str, suite: str, mirror: str, packages: list
             (root / name).symlink_to(f"usr/{name}")
     for package in sorted((home / "cache/archives").glob("*.deb")):
         run(["dpkg-deb", "--extract", str(package), str(root)])
+    libraries = root / "usr/lib" / PROCESSORS[arch].libraries
+    for folder, name in ALTERNATIVES:
+        if (libraries / folder / name).exists() and not (libraries / name).is_symlink():
+            (libraries / name).symlink_to(f"{folder}/{name}")
 
 
 def python_version(root: Path) -> str:
@@ -129,11 +133,9 @@ def write_launcher(root: Path, processor: Processor) -> Path:
     if processor.qemu is not None:
         # What is said here is recorded; what the process itself finds out is recorded beside it.
         lines.append(f"export REFDEC_EMULATOR=$({processor.qemu} --version | head -n 1 | tr -d '\\n')")
-        folders = ":".join(f"/usr/lib/{processor.libraries}/{name}" for name in ALTERNATIVES)
-        words = [processor.qemu, "-E", f"LD_LIBRARY_PATH={folders}", "-L", str(root), str(interpreter)]
+        words = [processor.qemu, "-L", str(root), str(interpreter)]
     else:
-        home = root / "usr/lib" / processor.libraries
-        libraries = ":".join(map(str, (home, *(home / name for name in ALTERNATIVES))))
+        libraries = str(root / "usr/lib" / processor.libraries)
         words = [str(root / processor.loader), "--library-path", libraries, str(interpreter)]
     lines.append(f'exec {shlex.join(words)} "$@"')
     launcher = root / "python"

@@ -319,3 +319,13 @@ def test_graphs_cannot_be_changed_after_the_proof() -> None:
         graph.nodes[0].tensors["weight"][:] = 2
     with pytest.raises(TypeError):
         graph.nodes[0].attributes["stride"] = 2  # type: ignore[index]
+
+
+def test_values_do_not_depend_on_the_order_of_bytes_of_the_machine(tmp_path: Path) -> None:
+    """Bytes as the format states them, little-endian, without the library that makes files."""
+    path = tmp_path / "m.safetensors"
+    save_model(path, Model("any", constants={"c": np.array([1, -2, 256], np.int16)}))
+    data = path.read_bytes()
+    assert data.endswith(bytes([1, 0, 0xFE, 0xFF, 0, 1]))
+    assert load_model(path).constants["c"].tolist() == [1, -2, 256]
+    assert all(stored[0] == "<" for stored in model_file.STORED.values())
