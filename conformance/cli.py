@@ -15,6 +15,7 @@ from conformance.coverage_command import coverage
 from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
 from conformance.evidence_command import evidence
+from conformance.executors.choose import DaskOption, require_one
 from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.mutants_command import mutants
@@ -140,6 +141,7 @@ def verify(
         int | None,
         typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one, without time-outs."),
     ] = None,
+    dask: DaskOption = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one stream.")] = 600.0,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML report.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report with pictures.")] = None,
@@ -150,6 +152,7 @@ def verify(
     from conformance.verify_command import Request
     from conformance.verify_command import verify as run_verify
 
+    require_one(jobs, dask)
     for path in (junit, html):
         if path is not None:
             require_writable(path)
@@ -157,7 +160,7 @@ def verify(
     start = time.perf_counter()
     engines = tuple(engine) if engine else None
     names = tuple(only) if only else None
-    request = Request(suite, engines, decoder, decoder_output, models, jobs, timeout, names, html)
+    request = Request(suite, engines, decoder, decoder_output, models, jobs, timeout, names, html, dask)
     outcomes = run_verify(request)
     if junit is not None:
         write_junit(junit, outcomes)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.executors.choose import DaskOption, executor_for, require_one
 from refdec.atomic_file import atomic_file
 from refdec.command import MISMATCH, UsageError, note, require_distinct, require_writable
 
@@ -23,6 +24,7 @@ def coverage(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one.")
     ] = None,
+    dask: DaskOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything as JSON; -: to standard output.")
     ] = None,
@@ -41,6 +43,7 @@ def coverage(
     from conformance.verify.html_report import require_jinja
     from conformance.verify.run import default_jobs
 
+    require_one(jobs, dask)
     to_stdout = json_file == Path("-")
     for path in (None if to_stdout else json_file, html):
         if path is not None:
@@ -51,13 +54,14 @@ def coverage(
     if write and not is_picture_suite(suite):
         raise UsageError(f"--write: {suite} has no {report.INDEX}")
     watched = sys.stderr.isatty()
-    found = cover(
-        suite,
-        models,
-        default_jobs() if jobs is None else jobs,
-        frozenset(only) if only else None,
-        note if watched else lambda _line: None,
-    )
+    with executor_for(default_jobs() if jobs is None else jobs, dask) as executor:
+        found = cover(
+            suite,
+            models,
+            executor,
+            frozenset(only) if only else None,
+            note if watched else lambda _line: None,
+        )
     if json_file is not None and not to_stdout:
         with atomic_file(json_file) as file:
             file.write((report.json_text(found) + "\n").encode())

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.executors.choose import DaskOption, executor_for, require_one
 from refdec.codestream import Dialect
 from refdec.codestream.profiles import LEVELS, PROFILE_NAMES
 from refdec.command import JsonOption, UsageError
@@ -33,14 +34,16 @@ def generate(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, max=256, help="Processes; all processors by default.")
     ] = None,
+    dask: DaskOption = None,
     as_list: Annotated[bool, typer.Option("--list", help="Name the streams and make nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a suite of streams from a seed. A run that was stopped goes on where it was."""
     from conformance.generate.entry import LITE, SYNTHETIC, SuiteSpec
-    from conformance.generate.run import chosen, generate_suite, local_executor
+    from conformance.generate.run import chosen, generate_suite
     from conformance.verify.run import default_jobs
 
+    require_one(jobs, dask)
     names = [*PROFILE_NAMES[Dialect.T840], *PROFILE_NAMES[Dialect.DIS]]
     if profile not in names:
         raise UsageError(f"--profile {profile}: expected {', '.join(dict.fromkeys(names))}")
@@ -61,7 +64,7 @@ def generate(
             typer.echo(f"{item.recipe.group}\t{item.name}\t{item.purpose}")
         return
     wanted = min(default_jobs() if jobs is None else jobs, len(items))
-    with local_executor(wanted) as executor:
+    with executor_for(wanted if wanted > 1 else 0, dask) as executor:
         summary = generate_suite(output, spec, executor, only=patterns, progress=_progress())
     if as_json:
         facts = {"suite_sha256": summary.digest, "streams": summary.streams, "bytes": summary.bytes}

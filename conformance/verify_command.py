@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+from conformance.executors.choose import executor_for
 from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
 from conformance.verify.engines import ENGINES
 from conformance.verify.external import parse_command
@@ -35,6 +37,7 @@ class Request:
     timeout: float
     only: tuple[str, ...] | None
     html: Path | None
+    dask: str | None = None
 
 
 def verify(request: Request) -> list[Outcome]:
@@ -58,7 +61,11 @@ def verify(request: Request) -> list[Outcome]:
         outcomes += verify_suite(vectors, engines, show)
     if pictures is not None:
         start = time.perf_counter()
-        found = verify_pictures(pictures, options, lambda o: show(f"{o.name} {o.decoder}: {o.status}"))
+        with ExitStack() as stack:
+            if request.dask is not None:
+                cluster = stack.enter_context(executor_for(0, request.dask))
+                options = replace(options, executor=cluster)
+            found = verify_pictures(pictures, options, lambda o: show(f"{o.name} {o.decoder}: {o.status}"))
         outcomes += found
         if request.html is not None:
             from conformance.verify.html_report import write_html

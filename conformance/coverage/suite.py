@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from conformance.coverage.record import Point, Recording, record
 from conformance.coverage.universe import reason, universe
+from conformance.executors import Done, Executor, InProcess, Raised
 from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
 from conformance.verify import synthetic
 from conformance.verify.run import SLOW_PIXELS
 from conformance.verify.suite import Suite, open_suite
-from conformance.verify.workers import Done, Raised, Result, run_tasks
 from refdec.codestream import Dialect
 from refdec.models_io import ModelSet, bundled_models, open_models
 from refdec.settings import Settings
@@ -88,23 +89,25 @@ class Coverage:
 def cover(
     folder: Path,
     models: Path | None = None,
-    jobs: int = 0,
+    executor: Executor | None = None,
     only: frozenset[str] | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Coverage:
     """Decode every stream of a suite with the golden engine and note what it exercises.
 
     :param models: folder of the model set, ``None`` for the one that the suite is coded with.
-    :param jobs: processes; 0: in this one.
+    :param executor: who does the work; ``None``: this process.
     :raises SuiteError: the suite cannot be read.
     """
     tasks = [task for task in tasks_of(folder) if only is None or task.name in only]
     work = functools.partial(exercise, folder, models)
     found: dict[str, Exercised] = {}
-    for task, result in _results(work, tasks, jobs):
-        value = result.value if isinstance(result, Done) else _lost(task, result)
-        found[task.name] = value
-        progress(f"{task.name}: {value.problem or f'{len(value.points)} points'}")
+    named = {task.name: task for task in tasks}
+    with closing((executor or InProcess()).run(work, named, TIMEOUT)) as results:
+        for name, result in results:
+            value = result.value if isinstance(result, Done) else _lost(named[name], result)
+            found[name] = value
+            progress(f"{name}: {value.problem or f'{len(value.points)} points'}")
     streams = tuple(found[task.name] for task in tasks)
     shortest: dict[Point, str] = {}
     for stream in sorted(streams, key=lambda s: (s.size, s.name)):
@@ -180,19 +183,6 @@ def _problem(expected: Expected, found: Recording) -> str:
     if expected == "refused" and found.error is None:
         return "decodes, and must be refused"
     return ""
-
-
-def _results(
-    work: Callable[[Task], Exercised], tasks: Sequence[Task], jobs: int
-) -> Iterator[tuple[Task, Result]]:
-    if jobs:
-        yield from run_tasks(work, tasks, jobs, TIMEOUT)
-        return
-    for task in tasks:
-        try:
-            yield task, Done(work(task))
-        except Exception as error:
-            yield task, Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _lost(task: Task, result: Any) -> Exercised:

@@ -1,31 +1,28 @@
 """Makes a suite: streams in parallel, finished ones kept, the index last.
 
-Any executor of the :mod:`concurrent.futures` kind will do: a task is a specification and a name, its result
-the bytes of one stream, and only this process writes files. Which stream is ready first has no influence on
-the suite.
+Any :class:`conformance.executors.Executor` will do: a task is a specification and a name, its result the
+bytes of one stream, and only this process writes files. Which stream is ready first, and how often one was
+made, has no influence on the suite.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import functools
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import conformance
-import refdec
+from conformance.executors import Died, Done, Executor, Raised
 from conformance.generate.entry import (
     MODELS_FOLDER,
     SYNTHETIC,
+    GenerateError,
     Made,
     SuiteSpec,
     context_of,
@@ -34,6 +31,7 @@ from conformance.generate.entry import (
 from conformance.generate.models import SyntheticModels
 from conformance.generate.pages import pages
 from conformance.generate.registry import Item, items_for
+from conformance.program import program_digest
 from conformance.suite.records import GROUPS, INDEX, SCHEMA
 from conformance.suite.write import index_text
 from refdec import __version__
@@ -42,6 +40,9 @@ from refdec.codestream.profiles import PROFILE_NAMES
 
 JOURNAL = ".journal.jsonl"
 PAGES = "README.md"
+ATTEMPTS = 3
+TIMEOUT = 3600.0
+"""Seconds for one stream."""
 Progress = Callable[[int, int, str], None]
 """Called with the streams that are there, the streams in all, and the name of the last one."""
 
@@ -60,33 +61,6 @@ class Summary:
     made: int
     kept: int
     bytes: int
-
-
-class InlineExecutor(Executor):
-    """Does everything at once, in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a task; its future is done when this returns."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-@contextmanager
-def local_executor(jobs: int) -> Iterator[Executor]:
-    """An executor of this machine: ``jobs`` processes, or this one."""
-    if jobs <= 1:
-        yield InlineExecutor()
-        return
-    # A fork would copy the threads' locks of whatever libraries the caller has loaded.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def generate_suite(
@@ -111,16 +85,13 @@ def generate_suite(
     _write_models(folder, spec)
     missing = [item.name for item in items if not journal.keeps(item.name)]
     done = len(items) - len(missing)
-    futures = [executor.submit(make_stream, spec, name) for name in missing]
     try:
-        for future in as_completed(futures):
-            made: Made = future.result()
-            journal.add(made)
-            done += 1
-            progress(done, len(items), made.entry["name"])
+        with closing(_made(spec, missing, executor)) as finished:
+            for made in finished:
+                journal.add(made)
+                done += 1
+                progress(done, len(items), made.entry["name"])
     finally:
-        for future in futures:
-            future.cancel()
         journal.close()
     entries = [journal.entries[item.name] for item in items]
     _remove_others(folder, entries)
@@ -129,6 +100,22 @@ def generate_suite(
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     counts = {group: sum(entry["group"] == group for entry in entries) for group in GROUPS}
     return Summary(digest, counts, len(missing), len(items) - len(missing), size)
+
+
+def _made(spec: SuiteSpec, names: Sequence[str], executor: Executor) -> Generator[Made, None, None]:
+    """Every stream, once. One whose process died is made again: memory may have been short."""
+    work = functools.partial(make_stream, spec)
+    for last in range(ATTEMPTS - 1, -1, -1):
+        lost = []
+        for name, result in executor.run(work, {name: name for name in names}, TIMEOUT):
+            if isinstance(result, Done):
+                yield result.value
+            elif isinstance(result, Died) and last:
+                lost.append(name)
+            else:
+                told = result.text if isinstance(result, Raised) else repr(result)
+                raise GenerateError(f"{name}: {told}")
+        names = lost
 
 
 def chosen(spec: SuiteSpec, only: Sequence[str] = ()) -> list[Item]:
@@ -245,19 +232,8 @@ def _digest(path: Path) -> str | None:
 def fingerprint(spec: SuiteSpec) -> str:
     """Digest of the specification, of the program, and of models from outside."""
     digest = hashlib.sha256(json.dumps([asdict(spec), __version__]).encode())
-    digest.update(_program().encode())
+    digest.update(program_digest().encode())
     if spec.models != SYNTHETIC:
         for *_, path in sorted(context_of(spec).models.files()):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _program() -> str:
-    digest = hashlib.sha256()
-    for package in (refdec, conformance):
-        root = Path(os.path.abspath(package.__path__[0]))  # noqa: PTH100
-        for path in sorted([*root.rglob("*.py"), *root.glob("tables/*")]):
-            if path.is_file():
-                digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
     return digest.hexdigest()

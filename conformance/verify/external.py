@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -15,11 +14,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from conformance.suite.records import PictureSuite, Record, checked_trace
+from conformance.suite.records import MAX_TRACE_BYTES, PictureSuite, Record, checked_trace
 from conformance.verify.engines import settings_of
 from conformance.verify.outcome import Outcome, Planes, planar_digest
-from conformance.verify.samples import FORMATS, SamplesError, difference, likely_cause, read_samples
+from conformance.verify.process import Bounds, Ended, run_command
+from conformance.verify.samples import (
+    FORMATS,
+    SamplesError,
+    difference,
+    likely_cause,
+    most_bytes,
+    read_samples,
+)
 from conformance.verify.suite import SuiteError
+from conformance.verify.taken import NotTaken, NotThere, take
 from refdec.codestream import CHANNELS, Dialect, parse
 from refdec.command import UsageError
 from refdec.compare import compare
@@ -28,7 +36,10 @@ from refdec.errors import RefdecError
 from refdec.models_io import BUNDLED, ModelSet
 from refdec.trace import TraceError
 
-SHOWN_BYTES = 300
+MOST_LOG_BYTES = 64 << 20
+"""What a decoder may say about one stream."""
+MOST_SPARE_BYTES = 512 << 20
+"""What it may write beside the picture: a trace, and what it needs for a while."""
 MOST_CHANNELS = max(CHANNELS)
 _SHELL_SIGNALS = frozenset(range(128 + 4, 128 + 12))
 """How a shell that was in between reports a command that died, from SIGILL to SIGSEGV."""
@@ -117,55 +128,106 @@ def judge_external(
     :param models: to decode a picture that came out wrong, so that the difference can be shown.
     :param keep: give the decoded planes with it.
     """
-    suite.stream(record)
+    data = suite.stream(record)
     missing = command.cannot_know(record)
     if missing is not None:
         detail = f"the stream does not say how it is to be read; the command needs {missing}"
         return Outcome(record.name, record.group, "external", "not run", detail)
-    with tempfile.TemporaryDirectory(prefix="refconf-") as name:
-        folder = Path(name)
-        output, trace, log = folder / f"out.{command.kind}", folder / "out.jsonl", folder / "log"
-        own = None if models is None else models.root
-        line = command.line(record, (suite.folder / record.file).resolve(), output, trace, own)
-        start = time.perf_counter()
-        code = _run(line, log, timeout)
-        seconds = time.perf_counter() - start
-        said = _tail(log)
-        verdict = Outcome(record.name, record.group, "external", "error", "", seconds)
-        if code is None:
-            return replace(verdict, status="timeout", detail=f"stopped after {timeout:g} s")
-        if code < 0 or code in _SHELL_SIGNALS:
-            number = -code if code < 0 else code - 128
-            return replace(verdict, status="crash", detail=f"died of {_signal_name(number)}{said}")
-        if record.group == "must-reject":
-            if code == 0:
-                return replace(verdict, status="mismatch", detail="accepted a stream that must be rejected")
-            return replace(verdict, status="pass", detail=f"refused with exit code {code}{said}")
-        if code != 0:
-            status: Any = "pass" if record.group == "may-reject" else "error"
-            return replace(verdict, status=status, detail=f"exit code {code}{said}")
-        if record.picture is None:
-            return replace(verdict, status="pass", detail="decoded; nothing here can tell whether rightly")
-        verdict = _judge_output(suite, record, command, output, verdict, models, keep)
-        return _with_trace(suite, record, trace, verdict) if command.traces else verdict
+    with tempfile.TemporaryDirectory(prefix="refconf-", ignore_cleanup_errors=True) as name:
+        lent, folder = Path(name, "in"), Path(name, "out")
+        lent.mkdir()
+        folder.mkdir()
+        stream = lent / "stream.jai"
+        stream.write_bytes(data)
+        own = _lend_models(suite, record, models, lent)
+        line = command.line(record, stream, folder / f"out.{command.kind}", folder / "out.jsonl", own)
+        bounds = Bounds(timeout, MOST_LOG_BYTES, MOST_SPARE_BYTES + _picture_bytes(record))
+        # What stands behind these numbers stays the same whatever a decoder does to the paths.
+        numbers = [os.open(place, os.O_RDONLY) for place in (lent, folder)]
+        try:
+            start = time.perf_counter()
+            ended = run_command(line, Path(name), bounds)
+            verdict = Outcome(record.name, record.group, "external", "error", "", time.perf_counter() - start)
+            verdict = _judge_end(record, ended, bounds, verdict)
+            if verdict.status == "pass" and not _is_unchanged(numbers[0], stream.name, data):
+                return replace(verdict, status="error", detail="it changed the file that it was to read")
+            if verdict.status != "pass" or ended.code != 0 or record.picture is None:
+                return verdict
+            verdict = _judge_output(suite, record, command, numbers[1], verdict, models, keep)
+            return _with_trace(suite, record, numbers[1], verdict) if command.traces else verdict
+        finally:
+            for number in numbers:
+                os.close(number)
+
+
+def _lend_models(suite: PictureSuite, record: Record, models: ModelSet | None, lent: Path) -> Path | None:
+    """The folder of the models for a decoder: a copy, where the suite's own would lead it to the suite."""
+    if models is None or record.model_set is None or models.root != suite.models_folder(record):
+        return None if models is None else models.root
+    target = lent / "models"
+    for path in models.root.rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(models.root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    return target
+
+
+def _picture_bytes(record: Record) -> int:
+    return 0 if record.picture is None else most_bytes(record.picture)
+
+
+def _judge_end(record: Record, ended: Ended, bounds: Bounds, verdict: Outcome) -> Outcome:
+    """The verdict on how a decoder ended; ``pass``: there is nothing to be said against that."""
+    code, said = ended.code, _shown(ended.said)
+    if ended.stopped == "time":
+        return replace(verdict, status="timeout", detail=f"stopped after {bounds.seconds:g} s")
+    if ended.stopped == "asked":
+        return replace(verdict, status="not run", detail="interrupted")
+    if ended.stopped:
+        what = {
+            "log": f"said more than {bounds.log_bytes} bytes",
+            "bytes": f"wrote more than {bounds.folder_bytes} bytes",
+            "files": f"made more than {bounds.folder_files} files",
+        }
+        return replace(verdict, detail=f"stopped: it {what[ended.stopped]}{said}")
+    if code < 0 or code in _SHELL_SIGNALS:
+        number = -code if code < 0 else code - 128
+        return replace(verdict, status="crash", detail=f"died of {_signal_name(number)}{said}")
+    if record.group == "must-reject":
+        if code == 0:
+            return replace(verdict, status="mismatch", detail="accepted a stream that must be rejected")
+        return replace(verdict, status="pass", detail=f"refused with exit code {code}{said}")
+    if code != 0:
+        status: Any = "pass" if record.group == "may-reject" else "error"
+        return replace(verdict, status=status, detail=f"exit code {code}{said}")
+    return replace(verdict, status="pass", detail="decoded; nothing here can tell whether rightly")
+
+
+def _is_unchanged(folder: int, name: str, data: bytes) -> bool:
+    try:
+        return take(folder, name, len(data)) == data
+    except NotTaken:
+        return False
 
 
 def _judge_output(
     suite: PictureSuite,
     record: Record,
     command: Command,
-    output: Path,
+    folder: int,
     verdict: Outcome,
     models: ModelSet | None,
     keep: bool,
 ) -> Outcome:
     assert record.picture is not None and record.planar_sha256 is not None
-    if not output.is_file():
-        return replace(verdict, detail="exit code 0, but no output was written")
     try:
-        planes = read_samples(output, command.kind, record.picture)
-    except SamplesError as error:
-        return replace(verdict, status="mismatch", detail=str(error))
+        data = take(folder, f"out.{command.kind}", most_bytes(record.picture))
+        planes = read_samples(data, command.kind, record.picture)
+    except NotThere as error:
+        return replace(verdict, status="error", detail=f"exit code 0, but {error}")
+    except (NotTaken, SamplesError) as error:
+        return replace(verdict, status="mismatch", detail=f"the output {error}")
     found = planar_digest(planes)
     if found == record.planar_sha256:
         kept = planes if keep else None
@@ -193,12 +255,15 @@ def _right_planes(suite: PictureSuite, record: Record, models: ModelSet | None) 
     return planes if planar_digest(planes) == record.planar_sha256 else None
 
 
-def _with_trace(suite: PictureSuite, record: Record, path: Path, verdict: Outcome) -> Outcome:
+def _with_trace(suite: PictureSuite, record: Record, folder: int, verdict: Outcome) -> Outcome:
     """The verdict with what the decoder's own trace says: the first of the shared points that differs."""
-    try:
-        divergence = compare(suite.trace(record), checked_trace(path), common_only=True)
-    except (SuiteError, TraceError) as error:
-        return replace(verdict, status="error", detail=f"{verdict.detail}; its trace: {error}")
+    with tempfile.TemporaryDirectory(prefix="refconf-") as name:
+        path = Path(name, "out.jsonl")
+        try:
+            path.write_bytes(take(folder, path.name, MAX_TRACE_BYTES))
+            divergence = compare(suite.trace(record), checked_trace(path), common_only=True)
+        except (NotTaken, SuiteError, TraceError) as error:
+            return replace(verdict, status="error", detail=f"{verdict.detail}; its trace: {error}")
     if divergence is None:
         return verdict
     return replace(
@@ -209,27 +274,9 @@ def _with_trace(suite: PictureSuite, record: Record, path: Path, verdict: Outcom
     )
 
 
-def _run(line: list[str], log: Path, timeout: float) -> int | None:
-    """Exit code of a command, ``None`` if it had to be stopped; all that it started is stopped with it."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            line, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _tail(log: Path) -> str:
+def _shown(said: bytes) -> str:
     """The end of what a command said, as one line."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - SHOWN_BYTES))
-        text = file.read(SHOWN_BYTES).decode("utf-8", "replace")
+    text = said.decode("utf-8", "replace")
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return f": {words}" if words else ""
 

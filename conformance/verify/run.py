@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from pathlib import Path
 
+from conformance.executors import (
+    Died,
+    Done,
+    Executor,
+    Raised,
+    Result,
+    Threads,
+    TimedOut,
+)
+from conformance.executors.choose import local_executor
 from conformance.suite.records import PictureSuite, Record
 from conformance.verify.engines import judge
 from conformance.verify.external import Command, judge_external
 from conformance.verify.outcome import Outcome
 from conformance.verify.suite import SuiteError
-from conformance.verify.workers import Died, Done, Raised, Result, run_tasks
 from refdec.command import UsageError
 from refdec.errors import ModelError
 from refdec.models_io import ModelSet, bundled_models, open_models
@@ -25,6 +34,7 @@ SLOW_PIXELS = 1 << 21
 COST = {"jit": 1, "twin": 12, "golden": 40}
 DEFAULT_ENGINES = ("jit", "golden")
 DEFAULT_TIMEOUT = 600.0
+JUDGE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Options:
     :param models: folder of the model set, ``None`` for the suite's own or the bundled one.
     :param only: names of streams to run, ``None`` for all.
     :param keep: keep decoded pictures for a report.
+    :param executor: who does the work; ``None``: processes of this machine, as many as :attr:`jobs`.
     """
 
     engines: tuple[str, ...] = DEFAULT_ENGINES
@@ -47,6 +58,7 @@ class Options:
     timeout: float = DEFAULT_TIMEOUT
     only: frozenset[str] | None = None
     keep: bool = False
+    executor: Executor | None = None
 
 
 def default_jobs() -> int:
@@ -63,9 +75,10 @@ def verify_pictures(
     """
     records = _chosen(suite, options.only)
     outcomes = []
-    for outcome in _all(suite, records, options):
-        progress(outcome)
-        outcomes.append(outcome)
+    with closing(_all(suite, records, options)) as found:
+        for outcome in found:
+            progress(outcome)
+            outcomes.append(outcome)
     decoders = [*options.engines, "external"]
     order = {record.name: number for number, record in enumerate(records)}
     return sorted(outcomes, key=lambda o: (order[o.name], decoders.index(o.decoder)))
@@ -80,7 +93,7 @@ def _chosen(suite: PictureSuite, only: frozenset[str] | None) -> tuple[Record, .
     return tuple(record for record in suite.records if record.name in only)
 
 
-def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> Iterator[Outcome]:
+def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> Generator[Outcome, None, None]:
     if "twin" in options.engines:
         require_torch()
     if options.engines:
@@ -100,7 +113,9 @@ def require_torch() -> None:
         raise UsageError(f"the twin needs PyTorch: pip install 'refdec[encoder]' ({error})") from error
 
 
-def _engines(suite: PictureSuite, records: Sequence[Record], options: Options) -> Iterator[Outcome]:
+def _engines(
+    suite: PictureSuite, records: Sequence[Record], options: Options
+) -> Generator[Outcome, None, None]:
     tasks = []
     for record in records:
         for engine in options.engines:
@@ -113,12 +128,10 @@ def _engines(suite: PictureSuite, records: Sequence[Record], options: Options) -
                 tasks.append((record, engine))
     tasks.sort(key=lambda task: -COST[task[1]] * _pixels(task[0]))
     work = functools.partial(judge_task, suite, options.models, options.keep)
-    if options.jobs == 0:
-        results: Iterator[tuple[tuple[Record, str], Result]] = ((task, _here(work, task)) for task in tasks)
-    else:
-        results = run_tasks(work, tasks, options.jobs, options.timeout)
-    for (record, engine), result in results:
-        yield _verdict(record, engine, result)
+    named = {f"{record.name} {engine}": (record, engine) for record, engine in tasks}
+    executor = options.executor or local_executor(options.jobs)
+    for name, result in executor.run(work, named, options.timeout):
+        yield _verdict(*named[name], result)
 
 
 def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple[Record, str]) -> Outcome:
@@ -136,13 +149,6 @@ def model_folder(suite: PictureSuite, record: Record, asked: Path | None) -> Pat
     return asked if asked is not None else suite.models_folder(record)
 
 
-def _here(work: Callable[[tuple[Record, str]], Outcome], task: tuple[Record, str]) -> Result:
-    try:
-        return Done(work(task))
-    except Exception as error:
-        return Raised(f"{type(error).__name__}: {' '.join(str(error).split())}")
-
-
 @functools.cache
 def model_set(folder: Path | None) -> ModelSet:
     return bundled_models() if folder is None else open_models(folder)
@@ -155,8 +161,9 @@ def _verdict(record: Record, engine: str, result: Result) -> Outcome:
     if isinstance(result, Raised):
         return replace(blank, detail=result.text)
     if isinstance(result, Died):
-        return replace(blank, status="crash", detail=f"its process died, exit code {result.exit_code}")
-    assert not isinstance(result, Done)
+        code = "unknown" if result.exit_code is None else result.exit_code
+        return replace(blank, status="crash", detail=f"its process died, exit code {code}")
+    assert isinstance(result, TimedOut)
     return replace(
         blank, status="timeout", detail=f"stopped after {result.seconds:g} s", seconds=result.seconds
     )
@@ -165,21 +172,24 @@ def _verdict(record: Record, engine: str, result: Result) -> Outcome:
 def _external(
     suite: PictureSuite, records: Sequence[Record], options: Options, command: Command
 ) -> Iterator[Outcome]:
-    def models(record: Record) -> ModelSet | None:
-        try:
-            return model_set(model_folder(suite, record, options.models))
-        except ModelError:
-            return None
+    work = functools.partial(external_task, suite, command, replace(options, executor=None))
+    named = {record.name: record for record in records}
+    executor = options.executor or Threads(options.jobs)
+    # The decoder has its own time-out; this one is for what is done with what it wrote.
+    for name, result in executor.run(work, named, 2 * options.timeout + JUDGE_SECONDS):
+        yield _verdict(named[name], "external", result)
 
-    def work(record: Record) -> Outcome:
-        try:
-            return judge_external(suite, record, command, options.timeout, models(record), keep=options.keep)
-        except (OSError, SuiteError) as error:
-            return Outcome(record.name, record.group, "external", "error", str(error))
 
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        for future in as_completed([pool.submit(work, record) for record in records]):
-            yield future.result()
+def external_task(suite: PictureSuite, command: Command, options: Options, record: Record) -> Outcome:
+    """One stream under somebody else's decoder."""
+    try:
+        models = model_set(model_folder(suite, record, options.models))
+    except ModelError:
+        models = None
+    try:
+        return judge_external(suite, record, command, options.timeout, models, keep=options.keep)
+    except (OSError, SuiteError) as error:
+        return Outcome(record.name, record.group, "external", "error", str(error))
 
 
 def _pixels(record: Record) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from conformance.suite.records import PictureFormat
 from conformance.verify.outcome import Planes, planar_digest
@@ -18,32 +16,36 @@ SPARE_BYTES = 1 << 20
 """What a file may have beyond its samples: headers, filter bytes, metadata."""
 
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
 class SamplesError(Exception):
-    """A file that does not hold the picture that it should: in words."""
+    """A file that does not hold the picture that it should: in words that follow its name."""
 
 
-def read_samples(path: Path, kind: str, form: PictureFormat) -> Planes:
-    """The planes of a picture file.
+def most_bytes(form: PictureFormat) -> int:
+    """How large a file of a picture can be, whatever the format."""
+    return 2 * form.planar_bytes + SPARE_BYTES
+
+
+def read_samples(data: bytes, kind: str, form: PictureFormat) -> Planes:
+    """The planes of a picture file. Memory is that of the file and of the stated picture, whatever it claims.
 
     :raises SamplesError: no such picture: another size, another depth, cut short, not readable.
     """
-    size = path.stat().st_size
-    most = 2 * form.planar_bytes + SPARE_BYTES
-    if size > most:
-        raise SamplesError(f"the output has {size} bytes, a picture of this size at most {most}")
     if kind in ("yuv", "raw"):
-        return _planar(path.read_bytes(), form)
+        return _planar(data, form)
     if kind == "npy":
-        return _numpy(path, form)
+        return _numpy(data, form)
     if form.subsampling != (1, 1):
-        raise SamplesError(f"{kind} cannot hold subsampled planes; have it write raw planes")
-    return _ppm(path.read_bytes(), form) if kind == "ppm" else _png(path, form)
+        raise SamplesError(f"is a {kind}, which cannot hold subsampled planes; have it write raw planes")
+    return _ppm(data, form) if kind == "ppm" else _png(data, form)
 
 
 def _planar(data: bytes, form: PictureFormat) -> Planes:
     if len(data) != form.planar_bytes:
         raise SamplesError(
-            f"the output has {len(data)} bytes, expected {form.planar_bytes}: "
+            f"has {len(data)} bytes, expected {form.planar_bytes}: "
             f"{', '.join(form.planes)} of {form.width}x{form.height}, {form.bytes_per_sample} bytes each"
         )
     dtype = np.dtype("<u2" if form.bytes_per_sample == 2 else "u1")
@@ -55,37 +57,52 @@ def _planar(data: bytes, form: PictureFormat) -> Planes:
     return tuple(planes)
 
 
-def _numpy(path: Path, form: PictureFormat) -> Planes:
+def _numpy(data: bytes, form: PictureFormat) -> Planes:
+    file = io.BytesIO(data)
     try:
-        with path.open("rb") as file:
-            array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise SamplesError(f"the output is no NumPy array ({_line(error)})") from error
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version}")
+        old = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        shape, columns_first, dtype = read(file)
+    except Exception as error:
+        # NumPy evaluates the header, and raises whatever its text leads to.
+        raise SamplesError(f"is no NumPy array ({_line(error)})") from error
     shapes = form.plane_shapes
-    if array.shape == (*shapes[0], 3) and len(set(shapes)) == 1:
-        array = np.moveaxis(array, -1, 0)
-    if array.shape != (3, *shapes[0]) or len(set(shapes)) != 1:
-        raise SamplesError(
-            f"the output is an array {list(array.shape)}, expected {[3, form.height, form.width]}"
-        )
-    if array.dtype.kind != "u" or array.dtype.itemsize != form.bytes_per_sample:
-        raise SamplesError(f"the output's samples are {array.dtype}, expected {form.bit_depth} bits")
-    return tuple(array)
+    planar = shape == (3, *shapes[0])
+    if not (planar or shape == (*shapes[0], 3)) or len(set(shapes)) != 1:
+        raise SamplesError(f"is an array {list(shape)}, expected {[3, form.height, form.width]}")
+    if dtype.kind != "u" or dtype.itemsize != form.bytes_per_sample:
+        raise SamplesError(f"has samples of {dtype}, expected {form.bit_depth} bits")
+    if len(data) - file.tell() != form.planar_bytes:
+        raise SamplesError(f"has {len(data) - file.tell()} bytes of samples, too few or too many")
+    array = np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if columns_first else "C")
+    array = array.astype(dtype.newbyteorder("="))
+    return tuple(array if planar else np.moveaxis(array, -1, 0))
 
 
-def _png(path: Path, form: PictureFormat) -> Planes:
+def _png(data: bytes, form: PictureFormat) -> Planes:
     from PIL import Image
 
     if form.bit_depth != 8:
-        raise SamplesError("PNG of more than 8 bits is not read here; have it write PPM or raw planes")
+        raise SamplesError("is a PNG; of more than 8 bits none is read here; have it write PPM or raw planes")
+    # Signature, length and name of the first chunk, then width, height and bits of a sample.
+    if data[:8] == _PNG_SIGNATURE and len(data) > 24:
+        _require_size(tuple(int.from_bytes(data[i : i + 4], "big") for i in (16, 20)), form)  # type: ignore[arg-type]
+        if data[24] != 8:
+            raise SamplesError(f"is a PNG of {data[24]} bits, expected 8-bit RGB")
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             _require_size(picture.size, form)
             if picture.mode not in ("RGB", "RGBA"):
-                raise SamplesError(f"the output is a PNG of mode {picture.mode}, expected 8-bit RGB")
+                raise SamplesError(f"is a PNG of mode {picture.mode}, expected 8-bit RGB")
             array = np.asarray(picture)[..., :3]
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SamplesError(f"the output cannot be read as PNG ({_line(error)})") from error
+    except SamplesError:
+        raise
+    except Exception as error:
+        # Pillow's list of errors has no end.
+        raise SamplesError(f"cannot be read as PNG ({_line(error)})") from error
     return tuple(np.moveaxis(array, -1, 0))
 
 
@@ -102,14 +119,14 @@ def _ppm(data: bytes, form: PictureFormat) -> Planes:
             words.append(data[start:end])
         start = end + 1
     if len(words) < 4 or words[0] != b"P6" or not all(w.isdigit() and len(w) < 8 for w in words[1:]):
-        raise SamplesError("the output is no binary PPM")
+        raise SamplesError("is no binary PPM")
     width, height, peak = (int(word) for word in words[1:])
     _require_size((width, height), form)
     if peak != (1 << form.bit_depth) - 1:
-        raise SamplesError(f"the output's largest sample is {peak}, expected {(1 << form.bit_depth) - 1}")
+        raise SamplesError(f"has {peak} as its largest sample, expected {(1 << form.bit_depth) - 1}")
     dtype = np.dtype(">u2" if peak > 255 else "u1")
     if len(data) - start != 3 * width * height * dtype.itemsize:
-        raise SamplesError(f"the output has {len(data) - start} bytes of samples, too few or too many")
+        raise SamplesError(f"has {len(data) - start} bytes of samples, too few or too many")
     array = np.frombuffer(data, dtype, offset=start).reshape(height, width, 3)
     native = array.astype(array.dtype.newbyteorder("="))
     return tuple(np.moveaxis(native, -1, 0))
@@ -117,7 +134,7 @@ def _ppm(data: bytes, form: PictureFormat) -> Planes:
 
 def _require_size(found: tuple[int, int], form: PictureFormat) -> None:
     if found != (form.width, form.height):
-        raise SamplesError(f"the output is {found[0]}x{found[1]}, expected {form.width}x{form.height}")
+        raise SamplesError(f"is {found[0]}x{found[1]}, expected {form.width}x{form.height}")
 
 
 def difference(expected: Planes, found: Planes, names: tuple[str, ...]) -> str:

@@ -7,14 +7,16 @@ import json
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance.bounds import measure
-from conformance.generate.entry import SuiteSpec
-from conformance.generate.run import JOURNAL, InlineExecutor, Summary, generate_suite
+from conformance.executors import Died, Done, InProcess, Result
+from conformance.generate.entry import GenerateError, SuiteSpec
+from conformance.generate.run import JOURNAL, Summary, generate_suite
 from conformance.suite.records import open_pictures
 from conformance.verify.engines import ENGINES
 from conformance.verify.run import Options, verify_pictures
@@ -27,7 +29,7 @@ FEW = ("smallest", "operating-point-hop", "progressive-5", "map-threads-2", "pla
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     folder = tmp_path_factory.mktemp("suite")
-    return folder, generate_suite(folder, SPEC, InlineExecutor(), only=FEW)
+    return folder, generate_suite(folder, SPEC, InProcess(), only=FEW)
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -51,10 +53,42 @@ def test_two_processes_make_the_same(made: tuple[Path, Summary], tmp_path: Path)
     assert tree(tmp_path / "two") == tree(folder)
 
 
-def test_order_of_completion_has_no_influence(made: tuple[Path, Summary], tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as pool:
-        assert generate_suite(tmp_path, SPEC, pool, only=FEW).digest == made[1].digest
+class Careless:
+    """An executor that ends last what it began first, and loses every second task once."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(
+        self, work: Callable[[str], Any], tasks: Mapping[str, str], timeout: float
+    ) -> Generator[tuple[str, Result], None, None]:
+        for number, name in enumerate(reversed(tasks)):
+            self.asked.append(name)
+            lost = number % 2 and self.asked.count(name) == 1
+            yield name, Died(-9) if lost else Done(work(tasks[name]))
+
+
+def test_order_of_completion_and_losses_have_no_influence(made: tuple[Path, Summary], tmp_path: Path) -> None:
+    executor = Careless()
+    assert generate_suite(tmp_path, SPEC, executor, only=FEW).digest == made[1].digest
+    assert len(executor.asked) == len(FEW) + len(FEW) // 2
     assert tree(tmp_path) == tree(made[0])
+
+
+class Losing:
+    """An executor whose every process dies."""
+
+    def run(
+        self, work: Callable[[str], Any], tasks: Mapping[str, str], timeout: float
+    ) -> Generator[tuple[str, Result], None, None]:
+        for name in tasks:
+            yield name, Died(-9)
+
+
+def test_a_stream_that_is_lost_again_and_again(tmp_path: Path) -> None:
+    with pytest.raises(GenerateError, match="smallest: Died"):
+        generate_suite(tmp_path, SPEC, Losing(), only=["smallest"])
+    assert not (tmp_path / "suite.json").exists()
 
 
 def test_a_killed_run_goes_on_where_it_was(made: tuple[Path, Summary], tmp_path: Path) -> None:
@@ -73,22 +107,22 @@ def test_a_killed_run_goes_on_where_it_was(made: tuple[Path, Summary], tmp_path:
     assert not (tmp_path / "suite.json").exists()
     with (tmp_path / JOURNAL).open("a") as file:
         file.write('{"name": "half a li')
-    summary = generate_suite(tmp_path, SPEC, InlineExecutor(), only=FEW)
+    summary = generate_suite(tmp_path, SPEC, InProcess(), only=FEW)
     assert summary.kept >= 2 and summary.digest == made[1].digest
     assert tree(tmp_path) == tree(made[0])
 
 
 def test_what_is_damaged_or_foreign_is_made_again(made: tuple[Path, Summary], tmp_path: Path) -> None:
     few = FEW[:2]
-    generate_suite(tmp_path, SPEC, InlineExecutor(), only=few)
+    generate_suite(tmp_path, SPEC, InProcess(), only=few)
     before = tree(tmp_path)
     (tmp_path / "streams/smallest.jai").write_bytes(b"")
     (tmp_path / "streams/other.jai").write_bytes(b"")
-    summary = generate_suite(tmp_path, SPEC, InlineExecutor(), only=few)
+    summary = generate_suite(tmp_path, SPEC, InProcess(), only=few)
     assert (summary.made, summary.kept) == (1, 1) and tree(tmp_path) == before
     head, *rest = (tmp_path / JOURNAL).read_text().splitlines(keepends=True)
     (tmp_path / JOURNAL).write_text(head.replace('"made_by": "', '"made_by": "0') + "".join(rest))
-    assert generate_suite(tmp_path, SPEC, InlineExecutor(), only=few).kept == 0
+    assert generate_suite(tmp_path, SPEC, InProcess(), only=few).kept == 0
     assert tree(tmp_path) == before
 
 
@@ -148,7 +182,7 @@ def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> Non
 
 
 def test_a_witness_comes_near_to_the_bound(tmp_path: Path) -> None:
-    generate_suite(tmp_path, SPEC, InlineExecutor(), only=["bound-sop"])
+    generate_suite(tmp_path, SPEC, InProcess(), only=["bound-sop"])
     rows = [
         row for row in measure(open_pictures(tmp_path)) if row.node == "mixed" and row.graph == "synthesis"
     ]

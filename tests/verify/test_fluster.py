@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.executors import InProcess
 from conformance.fluster.export import Foreign, export
 from conformance.fluster.layout import output_format, pixel_format
 from conformance.generate.entry import SuiteSpec
-from conformance.generate.run import InlineExecutor, generate_suite
+from conformance.generate.run import generate_suite
 from conformance.suite.records import PictureFormat, PictureSuite, open_pictures
 from conformance.verify.engines import settings_of
 from refdec.codestream import parse
@@ -32,7 +33,7 @@ EXTREMES = ("rejects-all", "accepts-all")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> PictureSuite:
     folder = tmp_path_factory.mktemp("suite")
     only = ("smallest", "planes-420", "draft", "file-short-2")
-    generate_suite(folder, SuiteSpec(seed=3), InlineExecutor(), only=only)
+    generate_suite(folder, SuiteSpec(seed=3), InProcess(), only=only)
     return open_pictures(folder)
 
 

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from conformance.verify import workers
-from conformance.verify.workers import Died, Done, Raised, TimedOut, run_tasks
+from conformance.executors import Died, Done, Processes, Raised, TimedOut, processes
 
 
 def work(task: str) -> str:
@@ -27,10 +26,15 @@ def work(task: str) -> str:
     return task.upper()
 
 
+def named(tasks: list[str]) -> dict[str, str]:
+    """Tasks that are called what they are."""
+    return dict(zip(tasks, tasks, strict=True))
+
+
 def test_every_task_has_its_result() -> None:
     tasks = ["a", "hang", "b", "crash", "c", "raise", "exit", "leave", "d"]
     start = time.monotonic()
-    found = dict(run_tasks(work, tasks, 2, 1.0))
+    found = dict(Processes(2).run(work, named(tasks), 1.0))
     assert found == {
         "a": Done("A"),
         "b": Done("B"),
@@ -46,8 +50,8 @@ def test_every_task_has_its_result() -> None:
 
 
 def test_more_processes_than_tasks() -> None:
-    assert dict(run_tasks(work, ["x"], 16, 30)) == {"x": Done("X")}
-    assert list(run_tasks(work, [], 2, 30)) == []
+    assert dict(Processes(16).run(work, {"a": "x"}, 30)) == {"a": Done("X")}
+    assert list(Processes(2).run(work, {}, 30)) == []
 
 
 class Unstartable:
@@ -61,6 +65,6 @@ class Unstartable:
 
 
 def test_processes_that_cannot_start_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "START_SECONDS", 20.0)
-    found = dict(run_tasks(Unstartable(), ["x", "y", "z"], 2, 5))
+    monkeypatch.setattr(processes, "START_SECONDS", 20.0)
+    found = dict(Processes(2).run(Unstartable(), named(["x", "y", "z"]), 5))
     assert set(found) == {"x", "y", "z"} and set(found.values()) == {Died(9)}
