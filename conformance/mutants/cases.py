@@ -36,7 +36,7 @@ class Case:
     :param raw_scales: output of the hyper scale decoder, luma and chroma.
     :param looks: what :func:`conformance.mutants.probe.look` sees without a mutant.
     :param functions: what of the decoder runs for this stream.
-    :param seconds: that a decode takes without a mutant.
+    :param seconds: of processor time that a decode takes without a mutant.
     """
 
     name: str

@@ -25,12 +25,15 @@ from typing import Any
 import numpy as np
 
 from conformance.mutants.mutant import Cell, Edit, Mutant, MutantError
+from refdec import decoder
 from refdec.entropy import tables as coder
 from refdec.entropy.golden import residual
+from refdec.filters import stage
 from refdec.tables import table
 
 Undo = list[Callable[[], None]]
 PACKAGES = ("refdec", "conformance")
+FILTERS = "refdec.filters."
 _CACHED = ("decode_rows", "encode_rows")
 """Functions whose result is kept: they do not run for every stream."""
 
@@ -69,6 +72,30 @@ def without_assertions(names: Sequence[str]) -> Iterator[None]:
     finally:
         for action in reversed(undo):
             action()
+
+
+@contextmanager
+def surveyed() -> Iterator[None]:
+    """Within the block the functions that exist now are taken for all there are: finding them is most of what
+    it costs to apply a mutant. Whatever a decode imports must have been imported."""
+    global _survey
+    before, _survey = _survey, _survey_of(FunctionType)
+    try:
+        yield
+    finally:
+        _survey = before
+
+
+_survey: dict[int, list[FunctionType]] | None = None
+"""Functions by the identity of their module's globals, while a survey holds."""
+
+
+def _survey_of(kind: type[FunctionType]) -> dict[int, list[FunctionType]]:
+    found: dict[int, list[FunctionType]] = {}
+    for item in gc.get_objects():
+        if type(item) is kind:
+            found.setdefault(id(item.__globals__), []).append(item)
+    return found
 
 
 @contextmanager
@@ -129,8 +156,14 @@ def changed_functions(mutant: Mutant) -> frozenset[Function] | None:
     for name, edits in groupby(sorted(mutant.edits, key=lambda e: e.module), key=lambda e: e.module):
         module = importlib.import_module(name)
         before, after = rewritten(mutant.name, module, list(edits))
-        if module is coder or _changed_names(mutant.name, before, after):
+        if name == decoder.__name__:
+            # What streams run is noted by a replay that puts its stages in the place of this module.
             return None
+        if _changed_names(mutant.name, before, after) or module is coder:
+            if not name.startswith(FILTERS):
+                return None
+            # A stream without post-filters runs through none of their modules.
+            found.add(function_of(stage.apply_filters.__code__))
         source = _compiled_source(module.__name__, 1)
         plain, new = _compiled(module, before, 1), _compiled(module, after, 1)
         places = dict(_pairs(plain, source))
@@ -152,7 +185,9 @@ def _rewrite(mutant: str, module: ModuleType, edits: Sequence[Edit], undo: Undo)
     before, after = rewritten(mutant, module, edits)
     codes: dict[CodeType, CodeType] = {}
     for optimise in (0, 1):
-        codes |= _pairs(_compiled_source(module.__name__, optimise), _compiled(module, after, optimise))
+        # Code without assertions is made only where it is in use.
+        if not optimise or any(f.__code__ not in codes for f in _written_in(module)):
+            codes |= _pairs(_compiled_source(module.__name__, optimise), _compiled(module, after, optimise))
     try:
         _swap(module, codes, undo)
     except ValueError as error:
@@ -183,23 +218,36 @@ def _compiled_source(name: str, optimise: int) -> CodeType:
 
 @lru_cache(maxsize=128)
 def _statements(text: str) -> tuple[tuple[ast.stmt, str], ...]:
-    return tuple((item, ast.dump(item)) for item in ast.parse(text).body)
+    """The statements of a module, each with its text."""
+    lines = text.splitlines()
+    return tuple((item, "\n".join(lines[item.lineno - 1 : item.end_lineno])) for item in _tree(text).body)
+
+
+@lru_cache(maxsize=8)
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 def _compiled(module: ModuleType, text: str, optimise: int) -> CodeType:
     assert module.__file__ is not None
-    code: CodeType = compile(text, module.__file__, "exec", dont_inherit=True, optimize=optimise)
+    code: CodeType = compile(_tree(text), module.__file__, "exec", dont_inherit=True, optimize=optimise)
     return code
 
 
 def _swap(module: ModuleType, codes: Mapping[CodeType, CodeType], undo: Undo) -> None:
     """Every function of the module gets the code that stands for its own in ``codes``."""
-    for item in gc.get_referrers(module.__dict__):
-        if type(item) is FunctionType and item.__globals__ is module.__dict__:
-            new = codes.get(item.__code__)
-            if new is not None and new != item.__code__:
-                undo.append(lambda f=item, code=item.__code__: setattr(f, "__code__", code))
-                item.__code__ = new
+    for item in _written_in(module):
+        new = codes.get(item.__code__)
+        if new is not None and new != item.__code__:
+            undo.append(lambda f=item, code=item.__code__: setattr(f, "__code__", code))
+            item.__code__ = new
+
+
+def _written_in(module: ModuleType) -> list[FunctionType]:
+    """The functions that come from a module's text."""
+    survey = _survey_of(FunctionType) if _survey is None else _survey
+    found = survey.get(id(module.__dict__), ())
+    return [item for item in found if item.__code__.co_filename == module.__file__]
 
 
 def _pairs(before: CodeType, after: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
@@ -219,7 +267,7 @@ def _changed_names(mutant: str, before: str, after: str) -> list[str]:
         raise MutantError(f"{mutant}: a statement of the module is added or removed")
     names = []
     for (a, text_a), (b, text_b) in zip(old, new, strict=True):
-        if text_a == text_b or isinstance(a, ast.FunctionDef):
+        if isinstance(a, ast.FunctionDef) or text_a == text_b or ast.dump(a) == ast.dump(b):
             continue
         if isinstance(a, ast.ClassDef) and isinstance(b, ast.ClassDef):
             if [ast.dump(x) for x in _data(a)] != [ast.dump(x) for x in _data(b)]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -27,6 +28,9 @@ GUARDED = (
     "refdec.entropy.golden.residual",
     "refdec.entropy.golden.scales",
     "refdec.entropy.golden.z",
+    "refdec.filters.golden.efe",
+    "refdec.filters.golden.eicci",
+    "refdec.filters.golden.lef",
     "refdec.integer.golden.bounds",
     "refdec.networks.golden",
     "refdec.picture.golden",
@@ -36,7 +40,10 @@ MEMORY_BYTES = 8 << 30
 """A mutant may take so much memory and no more."""
 LEAST_SECONDS = 10.0
 PATIENCE = 30
-"""A stream hangs when it takes so many times as long as without a mutant, and at least ``LEAST_SECONDS``."""
+"""A stream hangs when it takes so many times the processor time that it takes without a mutant, and at least
+``LEAST_SECONDS`` of it: a busy machine must not convict anybody."""
+ASLEEP = 30
+"""It hangs too when so many times that time goes by and it is not used."""
 
 Verdict = Literal["killed", "survived", "equivalent", "contradicted"]
 
@@ -112,6 +119,7 @@ def run_mutants(
         for number, case in enumerate(ordered):
             progress(f"without a mutant: {case.name} ({number + 1} of {len(ordered)})")
             prepare(case)
+        stack.enter_context(patch.surveyed())
         task = _Task(tuple(ordered), options.tolerance_streams)
         results: dict[str, Result] = {}
         source = _here(task, mutants) if options.jobs == 0 else _forked(task, mutants, options.jobs)
@@ -135,7 +143,7 @@ class _Task:
     tolerance_streams: int
 
     def judge(self, mutant: Mutant, say: Callable[[Any], None]) -> Result:
-        """Verdict on one mutant; ``say`` hears which stream is next and how long it may take."""
+        """Verdict on one mutant; ``say`` hears which stream is next and how many seconds it may take."""
         start = time.perf_counter()
         finding, pictures, count = None, None, 0
         changed, kind = patch.changed_functions(mutant), kind_of(mutant)
@@ -190,7 +198,7 @@ class _Child:
 
     def __init__(self, context: Any, task: _Task, mutant: Mutant) -> None:
         self.mutant, self.stream, self.start = mutant, "", time.monotonic()
-        self.deadline = self.start + LEAST_SECONDS
+        self.deadline = self.start + ASLEEP * LEAST_SECONDS
         self.finding: Finding | None = None
         self.connection, theirs = context.Pipe(duplex=False)
         self.process = context.Process(target=_serve, args=(theirs, task, mutant), daemon=True)
@@ -241,13 +249,15 @@ def _heard(child: _Child, readable: bool) -> Result | None:
             message = child.connection.recv()
         except (EOFError, OSError):
             child.process.join(5)
+            if child.process.exitcode == -signal.SIGPROF:
+                return child.lost("hang", "stopped")
             return child.lost("crash", f"its process died, exit code {child.process.exitcode}")
         if isinstance(message, BaseException):
             raise message
         if isinstance(message, Result):
             return message
         child.stream, seconds, child.finding = message
-        child.deadline = time.monotonic() + seconds
+        child.deadline = time.monotonic() + ASLEEP * seconds
         return None
     if time.monotonic() >= child.deadline:
         return child.lost("hang", "stopped")
@@ -256,8 +266,15 @@ def _heard(child: _Child, readable: bool) -> Result | None:
 
 def _serve(connection: Connection, task: _Task, mutant: Mutant) -> None:
     _limit_memory()
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+
+    def say(message: Any) -> None:
+        signal.setitimer(signal.ITIMER_PROF, message[1])
+        connection.send(message)
+
     try:
-        message: Any = task.judge(mutant, connection.send)
+        message: Any = task.judge(mutant, say)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     except Exception as error:
         message = error
     with suppress(OSError):

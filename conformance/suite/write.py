@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,24 @@ from refdec.trace import TraceWriter, header
 SEED = 6048
 
 
-def write_index(folder: Path, name: str, description: str, entries: list[dict[str, Any]]) -> None:
-    """Write ``suite.json``."""
+def write_index(
+    folder: Path,
+    name: str,
+    description: str,
+    entries: list[dict[str, Any]],
+    photographs: Mapping[str, str] = PHOTOGRAPHS,
+) -> None:
+    """Write ``suite.json``.
+
+    :param photographs: where the pictures come from.
+    """
     index = {
         "schema": SCHEMA,
         "name": name,
         "description": description,
         "refdec": __version__,
         "seed": SEED,
-        "photographs": PHOTOGRAPHS,
+        "photographs": dict(photographs),
     }
     (folder / INDEX).write_text(index_text(index, entries), encoding="utf-8")
 
