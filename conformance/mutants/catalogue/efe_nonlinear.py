@@ -329,9 +329,8 @@ _ROUNDING = (
         "efe-nonlinear-in-binary32",
         "The sums of EFE non-linear are kept in 24 bits of mantissa.",
         "width",
-        "    if tool.mask is None:\n        return saturated",
-        "    total = total.astype(np.float32).astype(np.int64)\n"
-        "    if tool.mask is None:\n        return saturated",
+        "    if tool.mask is None:\n",
+        "    total = total.astype(np.float32).astype(np.int64)\n    if tool.mask is None:\n",
     ),
     _EFE(
         "efe-nonlinear-clipped-to-samples",
