@@ -10,7 +10,8 @@ class Limits:
     """Upper limits for one decode.
 
     :param max_input_bytes: length of the codestream in bytes.
-    :param max_pixels: coded luma samples (``img_width * img_height``).
+    :param max_pixels: coded luma samples (``img_width * img_height``); all synthesis tiles together may have
+        twice as many (CS-LIM-03).
     :param max_memory_bytes: working memory that the decoder may plan to allocate.
     :param max_substreams: substreams in the container.
     """

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 CHANNELS = (160, 96)
 """Latent channels of luma and chroma (CS-GEO-01)."""
 
+LEAST_TILE = 64 * 64
+"""Samples as which a synthesis tile counts at least: below, what it costs does not shrink with it."""
 PICTURE_DEPTH, LATENT_DEPTH, PSI_DEPTH, HYPER_DEPTH = 0, 4, 5, 6
 
 
@@ -168,6 +170,23 @@ def _grown_tile(tile: Rect, regions: list[Rect], overlap: int, picture: PictureH
             right += min(half, picture.width - right)
     grown = Rect(top, left, bottom - top, right - left)
     return SynthesisTile(grown, _latent_of(grown), tile)
+
+
+def synthesis_work(height: int, width: int, size: int, overlap: int, independent: bool) -> int:
+    """Luma samples of all synthesis tiles together, each counted as ``LEAST_TILE`` at least (CS-LIM-03).
+
+    :param overlap: of tiles that cannot be laid, the result is that of one tile.
+    :param independent: of independent regions, whose tiles grow instead: an upper bound.
+    """
+    if overlap >= (size if independent else min(size, height, width)):
+        return height * width
+    spread, count = 1, 1
+    for side in (height, width):
+        step = min(size, side) - (0 if independent else overlap)
+        number = ceil_div(side if independent else side - overlap, step)
+        spread *= side + (number - 1) * overlap
+        count *= number
+    return max(spread, count * LEAST_TILE)
 
 
 def filter_tile_count(height: int, width: int, size: int, overlap: int) -> int:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from refdec import coverage
 from refdec.codestream.container import Container, Marker, Substream, split
+from refdec.codestream.geometry import synthesis_work
 from refdec.codestream.headers import DEFAULT_TOOLS, PictureHeader, RenderingInformation, ToolHeader
 from refdec.codestream.payloads import Payload, ResidualPayloads, ThreadedData, gather_regions, split_regions
 from refdec.codestream.picture_syntax import PIH
@@ -196,7 +197,7 @@ def _parse(data: bytes, dialect: Dialect, limits: Limits, check_conformance: boo
         found[0].payload,
         8 * found[0].payload_offset,
         context,
-        {"img_height_minus64": _pixel_limit(limits)},
+        {"img_height_minus64": _pixel_limit(limits), "synthesis_tile_overlap": _tile_limit(limits)},
     )
     picture: PictureHeader = content.header
     contents.append(content)
@@ -288,6 +289,27 @@ def _pixel_limit(limits: Limits) -> Watcher:
                 element="PIH.img_height_minus64",
                 expected=f"at most {limits.max_pixels} samples",
                 found=f"{width} x {height} = {width * height} samples",
+            )
+
+    return check
+
+
+def _tile_limit(limits: Limits) -> Watcher:
+    """Refuse synthesis tiles that overlap, or are cut up, so much that they multiply the work (CS-LIM-03)."""
+
+    def check(scope: Scope, bit_offset: int) -> None:
+        size, overlap = 16 * scope.synthesis_tile_size, 16 * scope.synthesis_tile_overlap
+        height, width = scope.img_height_minus64 + 64, scope.img_width_minus64 + 64
+        independent = bool(scope.region_residual_in_its_own_substream_flag)
+        work = synthesis_work(height, width, size, overlap, independent)
+        if work > 2 * limits.max_pixels:
+            # CS-LIM-03
+            raise ResourceLimitError(
+                "the synthesis tiles are more work than allowed",
+                bit_offset=bit_offset,
+                element=f"PIH.{scope.path}synthesis_tile_overlap",
+                expected=f"at most {2 * limits.max_pixels} samples in all tiles",
+                found=f"{work} samples",
             )
 
     return check

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from refdec.codestream import PictureHeader, component_header
 from refdec.codestream.geometry import (
+    LEAST_TILE,
     Rect,
     SynthesisTile,
     ceil_div,
@@ -22,6 +23,7 @@ from refdec.codestream.geometry import (
     region_borders,
     region_rectangles,
     synthesis_tiles,
+    synthesis_work,
 )
 from refdec.codestream.headers import cube_groups
 
@@ -110,6 +112,12 @@ def test_cores_cover_every_sample_once(height: int, width: int, size: int, overl
         assert tile.core.y + tile.core.h <= tile.picture.y + tile.picture.h <= height
         assert tile.core.x + tile.core.w <= tile.picture.x + tile.picture.w <= width
         assert min(tile.picture) >= 0
+    area = sum(tile.picture.h * tile.picture.w for tile in synthesis_tiles(header))
+    work = synthesis_work(height, width, 16 * size, 16 * overlap, split)
+    if split:
+        assert work >= area
+    else:
+        assert work == max(area, LEAST_TILE * len(synthesis_tiles(header)))
     assert covered.min() == covered.max() == 1
 
 

@@ -309,6 +309,35 @@ def test_limits_of_bytes_and_substreams() -> None:
     assert error.bit_offset is not None and error.exit_code == 5
 
 
+@pytest.mark.parametrize(("size", "overlap", "factor"), [(512, 496, 900), (32, 16, 15.9), (16, 0, 15.9)])
+def test_tiles_that_multiply_the_work(size: int, overlap: int, factor: float) -> None:
+    """A small picture may have such tiles, a large one not: the place that says so is named (CS-LIM-03)."""
+    tiling = {"synthesis_tile_enable": 1, "synthesis_tile_size": size // 16}
+    tiling["synthesis_tile_overlap"] = overlap // 16
+    for side, possible in ((520, True), (10_000, False)):
+        components = tuple(replace(component_header(c, side, side), **tiling) for c in (0, 1))
+        header = replace(
+            picture(), img_width_minus64=side - 64, img_height_minus64=side - 64, components=components
+        )
+        data = join(
+            [
+                (Marker.PIH, write_picture_header(header, strict=False)),
+                *[(marker, b"\1") for marker in (Marker.SORP, Marker.SORS, Marker.SOZ)],
+            ]
+        )
+        if possible:
+            parse(data, check_conformance=False)
+            continue
+        start = time.perf_counter()
+        error = reject(data, ResourceLimitError, "samples in all tiles")
+        assert time.perf_counter() - start < 1
+        assert error.element == "PIH.components[0].synthesis_tile_overlap" and error.exit_code == 5
+        fields = parse(data, limits=Limits(max_pixels=1 << 40), check_conformance=False).header_fields
+        offsets = [r.bit_offset for r in fields if r.name == "components[0].synthesis_tile_overlap"]
+        assert offsets == [error.bit_offset]
+        assert int(str(error.found).split()[0]) > factor * side * side
+
+
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_the_other_dialect_is_named_and_never_used(dialect: Dialect) -> None:
     header = picture(dialect=dialect.other)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from conformance.verify.suite import Suite
+from conformance.verify.synthetic_eicci import add_eicci
 from refdec.codestream import parse
+from refdec.codestream.geometry import synthesis_work
 from refdec.decoder import decode
-from refdec.errors import BitstreamError, CodestreamSyntaxError
+from refdec.errors import BitstreamError, CodestreamSyntaxError, ResourceLimitError
 from refdec.limits import Limits
 from refdec.models_io import ModelSet
 from tests.decode.conftest import Changed
@@ -21,15 +24,20 @@ LIMITS = Limits(max_input_bytes=1 << 20, max_pixels=300_000, max_memory_bytes=1 
 MUTANTS = 25
 
 
-def outcome(data: bytes, models: ModelSet, **options: Any) -> Any:
+def outcome(data: bytes, models: ModelSet, limits: Limits = LIMITS, **options: Any) -> Any:
     try:
-        return sums(decode(data, models, limits=LIMITS, ignore_post_filters=True, **options))
+        return sums(decode(data, models, limits=limits, **options))
     except BitstreamError as error:
         assert error.message and error.exit_code in (3, 4, 5)
         return type(error).__name__, error.element, error.bit_offset
 
 
-@pytest.mark.filterwarnings("ignore:decoded without:UserWarning")
+@pytest.fixture(scope="module")
+def models(models: ModelSet) -> ModelSet:
+    """With the networks of eICCI: damaged headers turn every filter on."""
+    return add_eicci(models, 7)
+
+
 @pytest.mark.parametrize("name", ["plain-64x64", "rvs-grfs-lsbs", "regions-dependent", "everything"])
 def test_damaged_bytes(suite: Suite, models: ModelSet, name: str) -> None:
     whole = suite.streams[f"{name}.jai"]
@@ -69,7 +77,18 @@ def test_every_overlap_of_regions(models: ModelSet, changed: Changed, hyper: int
 @pytest.mark.parametrize("name", ["regions-dependent", "regions-independent", "odd-65x79"])
 def test_every_tiling(models: ModelSet, changed: Changed, name: str, size: int, overlap: int) -> None:
     data = changed(name, tiling=(size, overlap))
-    found = outcome(data, models)
+    found = outcome(data, models, replace(LIMITS, max_pixels=3_000_000))
     if isinstance(found, tuple):
         assert found[0] in (CodestreamSyntaxError.__name__, "UnsupportedFeatureError")
         assert found[1].endswith(("synthesis_tile_overlap", "synthesis_tile_size"))
+
+
+def test_tiles_within_the_limit_of_work(models: ModelSet, changed: Changed) -> None:
+    """Twice the samples that a picture may have: with more, tiles are refused, not computed (CS-LIM-03)."""
+    data = changed("regions-dependent", tiling=(64, 48))
+    height, width = (parse(data).picture.height, parse(data).picture.width)
+    work = synthesis_work(height, width, 64, 48, False)
+    assert work > 2 * height * width
+    decode(data, models, limits=Limits(max_pixels=work // 2 + 1))
+    with pytest.raises(ResourceLimitError, match=f"found {work} samples"):
+        decode(data, models, limits=Limits(max_pixels=work // 2 - 1))

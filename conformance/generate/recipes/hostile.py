@@ -51,12 +51,33 @@ def large_picture(c: Context, size: tuple[int, int]) -> Refused:
     return _announced(c, *size)
 
 
-def _announced(c: Context, width: int, height: int) -> Refused:
+@recipe("may-reject", variants={"512-496": (512, 496), "32-16": (32, 16), "16-0": (16, 0)})
+def tiles_that_multiply_work(c: Context, tiling: tuple[int, int]) -> Refused:
+    """Synthesis tiles that cost up to 900 times what the picture does, in a file of some fifty bytes.
+
+    Tiles of 512 samples that overlap by 496 bring 16 new ones each; tiles of 16 samples cost what larger
+    ones do. A decoder may refuse them, and must refuse the payloads, which end at once.
+    """
+    size, overlap = tiling
+    fields = {"synthesis_tile_size": size // 16, "synthesis_tile_overlap": overlap // 16}
+    element = "PIH.components[0].synthesis_tile_overlap"
+    return _announced(c, 9984, 9984, element, synthesis_tile_enable=1, **fields)
+
+
+def _announced(
+    c: Context, width: int, height: int, element: str = "PIH.img_height_minus64", **fields: int
+) -> Refused:
+    """:param fields: of both components."""
     base = good(c, "plain")
-    picture = replace(base.stream.picture, img_width_minus64=width - 64, img_height_minus64=height - 64)
+    picture = replace(
+        base.stream.picture,
+        img_width_minus64=width - 64,
+        img_height_minus64=height - 64,
+        components=tuple(replace(item, **fields) for item in base.stream.picture.components),
+    )
     header = write_picture_header(picture, strict=False)
     data = join([(Marker.PIH, header), *((m, EMPTY) for m in (Marker.SOZ, Marker.SORP, Marker.SORS))])
-    return Refused(data, base.base, ResourceLimitError, "PIH.img_height_minus64")
+    return Refused(data, base.base, ResourceLimitError, element)
 
 
 @recipe("must-reject", variants={"1400x1400": (1400, 1400), "4096x64": (4096, 64)})
