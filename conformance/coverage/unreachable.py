@@ -37,4 +37,29 @@ UNREACHABLE: tuple[tuple[str, str, str], ...] = (
         r"scaled latent \(AR-LSBS-02\) (low|high)",
         "both operands are latents of 16 bits, far below the saturation of 32",
     ),
+    (
+        "refusals",
+        r"codestream\.container\.split: the codestream is larger than allowed",
+        "a file of more than 2^30 bytes: left out of suites of small ones",
+    ),
+    (
+        "refusals",
+        r"entropy\.golden\.bits\.open_threads: the thread sizes do not add up to the payload",
+        "guards the engine's interface; of a stream, the last thread is what the others leave of the payload",
+    ),
+    (
+        "refusals",
+        r"picture\.planes\.require_supported: the user-defined colour transform has no usable definition",
+        "guards streams that were parsed without their rules; parsing refuses them before (CS-PIH-R06)",
+    ),
+    (
+        "refusals",
+        r"integer\.graph\.shapes: a tensor of the network is too large",
+        f"{_MODEL}2^33 elements are 71 channels at the size of the largest picture",
+    ),
+    (
+        "refusals",
+        r"integer\.nodes\.output_size: attention over too many positions to stay exact",
+        f"{_MODEL}2^23 positions are more than the largest picture has at a quarter of its sides",
+    ),
 )

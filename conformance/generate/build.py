@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +24,7 @@ from refdec.codestream.geometry import cube_shape, hyper_size
 from refdec.codestream.headers import component_header, thread_fields
 from refdec.codestream.profiles import PROFILE_TRANSFORMS, TRANSFORM_NAMES, level_models
 from refdec.codestream.tool_syntax import TON
+from refdec.entropy.golden import residual
 from refdec.models_io import EICCI_BANKS, EICCI_NETWORKS, EntropyModel, ModelSet
 from refdec.scales import Scales, component_scales
 
@@ -58,7 +61,7 @@ class Context:
     @cached_property
     def points(self) -> tuple[int, ...]:
         """Transforms that profile and model set both have, the simplest first."""
-        allowed = level_models(self.level, Plan().dialect)
+        allowed = [m for m in level_models(self.level, Plan().dialect) if self.models.has(m, "entropy", 0)]
         return tuple(
             t
             for t in PROFILE_TRANSFORMS[self.profile]
@@ -72,7 +75,8 @@ class Context:
 
     def build(self, plan: Plan) -> bytes:
         """The codestream of a plan."""
-        return Builder(self, plan).data
+        builder = Builder(self, plan)
+        return (builder if plan.refine is None else Builder(self, plan.refine(builder))).data
 
 
 class Builder:
@@ -168,15 +172,20 @@ class Builder:
         )
 
     @cached_property
+    def hyper_latents(self) -> list[Int8]:
+        """Of both components."""
+        size = hyper_size(*self.plan.size)
+        pick = self.plan.z or draw.model_z
+        return [
+            pick(self.context.random(f"z {c}"), self.models[c].z_cdf, (CHANNELS[c], *size)) for c in (0, 1)
+        ]
+
+    @cached_property
     def drawn(self) -> tuple[list[Int8], list[Int32]]:
         """Hyper-latents and symbols of both components."""
         if self.plan.solve is not None:
             return self.plan.solve(self, self.picture)
-        size = hyper_size(*self.plan.size)
-        pick = self.plan.z or draw.model_z
-        z_hats = [
-            pick(self.context.random(f"z {c}"), self.models[c].z_cdf, (CHANNELS[c], *size)) for c in (0, 1)
-        ]
+        z_hats = self.hyper_latents
         symbols = []
         for c in (0, 1):
             scales = self.scales(c, z_hats[c])
@@ -209,16 +218,17 @@ class Builder:
         """The codestream."""
         plan = self.plan
         z_hats, symbols = self.drawn
-        payloads = encode_payloads(
-            self.picture,
-            self.models,
-            z_hats,
-            symbols,
-            self.quality_map,
-            self.engine,
-            quality_rounding=plan.rounding,
-            left_out=plan.left_out,
-        )
+        with _escapes_of(plan):
+            payloads = encode_payloads(
+                self.picture,
+                self.models,
+                z_hats,
+                symbols,
+                self.quality_map,
+                self.engine,
+                quality_rounding=plan.rounding,
+                left_out=plan.left_out,
+            )
         data = assemble(
             self.picture,
             z=payloads.z,
@@ -229,7 +239,19 @@ class Builder:
             user_data=plan.user_data,
             strict=plan.strict,
         )
-        return reordered(data) if plan.bare else data
+        data = reordered(data) if plan.bare else data
+        return data if plan.edit is None else plan.edit(data)
+
+
+@contextmanager
+def _escapes_of(plan: Plan) -> Iterator[None]:
+    """Our encoder never spends 16 bits on a small code (AR-TANS-10); every decoder must read it."""
+    usual = residual.SHORT_ESCAPE_LIMIT
+    residual.SHORT_ESCAPE_LIMIT = 0 if plan.long_escapes else usual
+    try:
+        yield
+    finally:
+        residual.SHORT_ESCAPE_LIMIT = usual
 
 
 def changed(plan: Plan, **changes: Any) -> Plan:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from conformance.generate.build import Context
 from conformance.generate.models import SyntheticModels
+from conformance.generate.other_models import OtherModels
 from conformance.generate.plan import Plan, Refused
 from conformance.generate.registry import Item, all_items
 from conformance.suite.write import claims, file_facts, header_features, picture_facts, rate
@@ -32,8 +33,8 @@ from refdec.tracing import Stage, model_digests
 ENGINE = "golden"
 """What a stream decodes to is what the definition says."""
 SYNTHETIC, LITE = "synthetic", "lite"
-MODELS_FOLDER = "models"
-"""Folder of the synthetic models inside the suite."""
+MODELS_FOLDER, OTHERS_FOLDER = "models", "models-other"
+"""Folders of the two synthetic model sets inside the suite."""
 
 
 class GenerateError(RefdecError):
@@ -69,9 +70,15 @@ class Made:
     trace: bytes | None
 
 
-def context_of(spec: SuiteSpec) -> Context:
-    """What recipes of this suite are made for."""
-    return Context(spec.seed, spec.profile, spec.level, _models(spec.models, spec.seed))
+def context_of(spec: SuiteSpec, others: bool = False) -> Context:
+    """What recipes of this suite are made for; with ``others``, those of the second synthetic model set."""
+    models = _others(spec.seed) if others else _models(spec.models, spec.seed)
+    return Context(spec.seed, spec.profile, spec.level, models)
+
+
+@functools.lru_cache(maxsize=4)
+def _others(seed: int) -> OtherModels:
+    return OtherModels(seed)
 
 
 @functools.lru_cache(maxsize=4)
@@ -91,7 +98,8 @@ def make_stream(spec: SuiteSpec, name: str) -> Made:
 
     :raises GenerateError: the stream does not do what its recipe says.
     """
-    item, context = _items()[name], context_of(spec)
+    item = _items()[name]
+    context = context_of(spec, item.recipe.others)
     result = item.make(context)
     try:
         if isinstance(result, Refused):
@@ -138,7 +146,7 @@ def _decoded(spec: SuiteSpec, context: Context, item: Item, plan: Plan) -> Made:
         **_head(spec, item, plan),
         "features": [name for name, there in header_features(stream).items() if there],
         **claims(stream),
-        **_decode_facts(spec, plan, point),
+        **_decode_facts(spec, item, plan, point),
         **file_facts(item.name, data),
         "rate": rate(stream),
         "models": digests,
@@ -169,7 +177,7 @@ def _refused(spec: SuiteSpec, context: Context, item: Item, bad: Refused) -> Mad
         **_head(spec, item, plan),
         "features": ["malformed"],
         **claims(good),
-        **_decode_facts(spec, plan, point),
+        **_decode_facts(spec, item, plan, point),
         **file_facts(item.name, bad.data),
         "models": _digests(good, context.models, settings_of(plan, point)),
         "expect": {
@@ -203,12 +211,12 @@ def _head(spec: SuiteSpec, item: Item, plan: Plan) -> dict[str, Any]:
     return {"name": item.name, "purpose": item.purpose, "group": item.recipe.group}
 
 
-def _decode_facts(spec: SuiteSpec, plan: Plan, point: str) -> dict[str, Any]:
+def _decode_facts(spec: SuiteSpec, item: Item, plan: Plan, point: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"quality_rounding": plan.rounding, "operating_point": point}
     if plan.keep is not None:
         facts["channels"] = plan.keep
     if spec.models == SYNTHETIC:
-        facts["model_set"] = MODELS_FOLDER
+        facts["model_set"] = OTHERS_FOLDER if item.recipe.others else MODELS_FOLDER
     return facts
 
 

@@ -47,8 +47,8 @@ class Layers:
         pad: tuple[int, int, int, int] | None = None,
         wide: bool = False,
         gain: int = 0,
-        lo: int = -ACTIVATION_MAX,
-        hi: int = ACTIVATION_MAX,
+        lo: int | tuple[int, ...] = -ACTIVATION_MAX,
+        hi: int | tuple[int, ...] = ACTIVATION_MAX,
         **attributes: Any,
     ) -> str:
         """A convolution.
@@ -143,14 +143,25 @@ class Layers:
         node = Node(name, "layer_norm", (source,), {"epsilon": 1 << 12}, tensors, -limit, limit)
         return self._add(node, count)
 
-    def attention(self, name: str, source: str, heads: int) -> str:
-        """Channel attention; the source's channels are q, k and v."""
+    def attention(
+        self,
+        name: str,
+        source: str,
+        heads: int,
+        temperatures: tuple[int, ...] | None = None,
+        limit: int = ATTENTION_LIMIT,
+    ) -> str:
+        """Channel attention; the source's channels are q, k and v.
+
+        :param temperatures: of the heads; ``None``: drawn.
+        """
         count = self.channels[source] // 3
+        if temperatures is None:
+            temperatures = tuple(self.random.integers(20_000, 400_000, (heads,)).tolist())
         tensors = {
-            "temperature": self.random.integers(20_000, 400_000, (heads,)).astype(np.int32),
+            "temperature": np.array(temperatures, np.int32),
             "shift": self.random.integers(14, 15, (count,)).astype(np.uint8),
         }
-        limit = ATTENTION_LIMIT
         node = Node(name, "channel_attention", (source,), {"heads": heads}, tensors, -limit, limit)
         return self._add(node, count)
 

@@ -63,8 +63,12 @@ class SyntheticModels(ModelSet):
         """The model, made at its first use."""
         key = (model_id, kind, component)
         if key not in self.loaded and self.has(*key):
-            self.loaded[key] = make_model(self.seed, *key)
+            self.loaded[key] = self.make(*key)
         return super().load(*key)
+
+    def make(self, model_id: int, kind: str, component: int) -> Model:
+        """One model; it depends on the seed and on these arguments alone."""
+        return make_model(self.seed, model_id, kind, component)
 
     def has_eicci(self, bank: str, index: int) -> bool:
         """Whether there is such a network of the inter-component filter."""
@@ -79,17 +83,18 @@ class SyntheticModels(ModelSet):
     def save(self, root: Path) -> dict[str, str]:
         """Write all model files; the digest by file name."""
         digests = {}
-        for model_id in MODEL_IDS:
-            for kind in KINDS:
-                for component in (0, 1):
-                    name = file_name(model_id, kind, component)
-                    (root / name).parent.mkdir(parents=True, exist_ok=True)
-                    digests[name] = save_model(root / name, self.load(model_id, kind, component))
+        every = ((m, kind, c) for m in MODEL_IDS for kind in KINDS for c in (0, 1))
+        for key in every:
+            if self.has(*key):
+                name = file_name(*key)
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                digests[name] = save_model(root / name, self.load(*key))
         for bank in EICCI_BANKS:
             for index in range(EICCI_NETWORKS):
-                name = eicci_file_name(bank, index)
-                self.eicci(bank, index)
-                digests[name] = save_model(root / name, self.loaded_eicci[bank, index])
+                if self.has_eicci(bank, index):
+                    name = eicci_file_name(bank, index)
+                    self.eicci(bank, index)
+                    digests[name] = save_model(root / name, self.loaded_eicci[bank, index])
         return digests
 
 
@@ -97,7 +102,7 @@ def make_model(seed: int, model_id: int, kind: str, component: int) -> Model:
     """One model; it depends on its own arguments alone."""
     if kind == "entropy" and model_id == FULL_WIDTH:
         return synthetic.entropy_model(16 * seed + model_id, component)
-    random = Splitmix((((seed * 4 + model_id) * len(KINDS) + KINDS.index(kind)) * 2 + component) * 7919 + 1)
+    random = make_random(seed, model_id, kind, component)
     fraction = {c: _fraction(seed, model_id, c) for c in (0, 1)}
     provenance = {"source": "synthetic", "seed": seed, "model": model_id}
     graphs: dict[str, Graph]
@@ -116,6 +121,11 @@ def make_model(seed: int, model_id: int, kind: str, component: int) -> Model:
         names = ("latent_fraction",) if component == 0 else ("latent_fraction.Y", "latent_fraction.UV")
         constants = {name: fraction[c] for c, name in enumerate(names)}
     return Model(kind_of(kind, component), graphs, constants, provenance)
+
+
+def make_random(seed: int, model_id: int, kind: str, component: int) -> Splitmix:
+    """Where the parameters of a model come from."""
+    return Splitmix((((seed * 4 + model_id) * len(KINDS) + KINDS.index(kind)) * 2 + component) * 7919 + 1)
 
 
 def _fraction(seed: int, model_id: int, component: int) -> npt.NDArray[np.int32]:
@@ -173,7 +183,7 @@ def _context(random: Splitmix, n: int, phase: int) -> Graph:
     return net.graph("mu")
 
 
-def _begin(random: Splitmix, c: int, width: int) -> tuple[Layers, str]:
+def begin(random: Splitmix, c: int, width: int) -> tuple[Layers, str]:
     """The latents, mixed down to ``width`` channels."""
     parts = ("y_hat",) if c == 0 else ("y_hat.Y", "y_hat.UV")
     net = Layers(random, *(GraphInput(name, CHANNELS[k], -LATENT, LATENT) for k, name in enumerate(parts)))
@@ -181,7 +191,7 @@ def _begin(random: Splitmix, c: int, width: int) -> tuple[Layers, str]:
     return net, net.conv("mixed", source, width, groups=8, wide=True, gain=4)
 
 
-def _end(net: Layers, source: str, c: int, factor: int) -> Graph:
+def end(net: Layers, source: str, c: int, factor: int) -> Graph:
     """Planes at full size, and their clip."""
     net.conv("limit", source, (1 + c) * factor**2, 3, gain=3, lo=-SIGNAL, hi=SIGNAL)
     net.shuffle("shuffle", "limit", factor)
@@ -191,7 +201,7 @@ def _end(net: Layers, source: str, c: int, factor: int) -> Graph:
 
 def _sop(random: Splitmix, c: int) -> Graph:
     """Convolutions with a hole at the lower right, shuffles, gates, as in the simple operating point."""
-    net, x = _begin(random, c, 16)
+    net, x = begin(random, c, 16)
     net.conv("block.relu", x, 16, 3, groups=4, lo=0)
     x = net.add("block", x, "block.relu")
     net.conv("up", x, 32, 2, pad=(0, 0, 1, 1))
@@ -204,12 +214,12 @@ def _sop(random: Splitmix, c: int) -> Graph:
     net.conv("up2", x, 16, 2, pad=(0, 0, 1, 1), wide=True)
     net.shuffle("up2.shuffle", "up2", 2)
     x = net.crop("up2.crop", "up2.shuffle", 4)
-    return _end(net, x, c, 4)
+    return end(net, x, c, 4)
 
 
 def _bop(random: Splitmix, c: int) -> Graph:
     """Transposed convolutions, leaky slopes, a stride, a table, slices, as in the base operating point."""
-    net, x = _begin(random, c, 16)
+    net, x = begin(random, c, 16)
     net.conv("down", x, 8, 3, stride=2, leaky={"numerator": 13, "shift": 7})
     net.transposed("up0", "down", 8, 3)
     # The detour over half the size is one row or column too large where the latent is odd.
@@ -225,12 +235,12 @@ def _bop(random: Splitmix, c: int) -> Graph:
     net.concat("both", "gate", "magnitude")
     net.transposed("up2", "both", 8, 4)
     x = net.crop("up2.crop", "up2", 4)
-    return _end(net, x, c, 4)
+    return end(net, x, c, 4)
 
 
 def _hop(random: Splitmix, c: int) -> Graph:
     """Layer normalisation and channel attention with a way around them, as in the high operating point."""
-    net, x = _begin(random, c, 16)
+    net, x = begin(random, c, 16)
     net.norm("norm", x)
     net.conv("qkv", "norm", 48)
     net.attention("attention", "qkv", 2)
@@ -247,7 +257,7 @@ def _hop(random: Splitmix, c: int) -> Graph:
     net.conv("up2", x, 16, 3, leaky={"numerator": 205, "shift": 10})
     net.shuffle("up2.shuffle", "up2", 2)
     x = net.crop("up2.crop", "up2.shuffle", 4)
-    return _end(net, x, c, 4)
+    return end(net, x, c, 4)
 
 
 _SYNTHESIS = {"sop": _sop, "bop": _bop, "hop": _hop}

@@ -27,6 +27,12 @@ DrawSymbols = Callable[[Splitmix, UInt8, npt.NDArray[np.bool_], int], Int32]
 DrawMap = Callable[[Splitmix, tuple[int, int]], Int8]
 """Gets rows and columns of the latent."""
 
+Edit = Callable[[bytes], bytes]
+"""Gets the finished codestream and gives another one, which decodes as well."""
+
+Refine = Callable[[Any], "Plan"]
+"""Gets the builder and gives the plan that is built instead, found by search."""
+
 Solve = Callable[[Any, Any], "tuple[list[Int8], list[Int32]]"]
 """Gets the builder and the picture header: hyper-latents and symbols of both components, found by search."""
 
@@ -68,10 +74,13 @@ class Plan:
     :param quality: draws the quality map; ``quality_index``: entropy index of its payload.
     :param z: draws hyper-latents; ``symbols``: draws residuals; ``None``: from the models' distributions.
     :param solve: makes both by search instead.
+    :param refine: changes the plan once its models are there.
     :param header: other fields of the picture header, ``tools``: of the tool header.
     :param tools_drawn: draw the tool header instead, see :func:`conformance.generate.headers.draw_header`.
     :param bare: no tool header, no rendering information, substreams in reverse order.
     :param strict: refuse to write what a conforming stream may not hold.
+    :param edit: changes the finished codestream.
+    :param long_escapes: write all escapes with 16 bits, those of small codes as well.
     :param keep: progressive decoding: channels that the decoder keeps.
     :param decode_at: operating point of the decode, ``None`` for the stream's default.
     """
@@ -94,6 +103,7 @@ class Plan:
     z: DrawZ | None = None
     symbols: DrawSymbols | None = None
     solve: Solve | None = None
+    refine: Refine | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, Any] = field(default_factory=dict)
     tools_drawn: Mapping[str, Any] | None = None
@@ -101,6 +111,8 @@ class Plan:
     user_data: Sequence[bytes] = ()
     bare: bool = False
     strict: bool = True
+    edit: Edit | None = None
+    long_escapes: bool = False
     keep: int | None = None
     decode_at: str | None = None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.generate.build import Context
+from conformance.generate.models import SyntheticModels
 from conformance.generate.plan import Plan, Refused
 from conformance.suite.records import Group
 from refdec.codestream.profiles import TRANSFORM_NAMES, level_models
@@ -27,6 +28,7 @@ class Recipe:
         own; ``None``: one stream, nothing besides.
     :param exact_model: the stream makes no sense with another rate point.
     :param eicci: the networks of the inter-component filter must be there.
+    :param others: the streams are coded with the second synthetic model set.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Recipe:
     variants: Mapping[str, Any] | None = None
     exact_model: bool = False
     eicci: bool = False
+    others: bool = False
 
     def __call__(self, context: Context, variant: str | None) -> Plan | Refused:
         """The plan of one stream, or a stream that must be refused."""
@@ -83,6 +86,7 @@ def recipe(
     variants: Mapping[str, Any] | None = None,
     exact_model: bool = False,
     eicci: bool = False,
+    others: bool = False,
 ) -> Callable[[Make], Make]:
     """Register the function below as a recipe; its name, with dashes, is that of the streams.
 
@@ -96,7 +100,7 @@ def recipe(
             raise ValueError(f"recipe '{name}' has no page: write a docstring")
         if name in RECIPES:
             raise ValueError(f"two recipes are called '{name}'")
-        RECIPES[name] = Recipe(name, group, make, page, variants, exact_model, eicci)
+        RECIPES[name] = Recipe(name, group, make, page, variants, exact_model, eicci, others)
         return make
 
     return register
@@ -119,11 +123,15 @@ def items_for(context: Context) -> Iterator[Item]:
 def _possible(item: Item, context: Context) -> bool:
     if item.recipe.eicci and not context.eicci:
         return False
+    if item.recipe.others and not isinstance(context.models, SyntheticModels):
+        return False
     plan = item.make(context)
     if isinstance(plan, Refused):
         return True
     points = [TRANSFORM_NAMES[t].lower() for t in context.points]
     level = int(plan.header.get("level_idc", context.level))
-    if item.recipe.exact_model and plan.model not in level_models(level, plan.dialect):
+    if (item.recipe.exact_model or item.recipe.others) and plan.model not in level_models(
+        level, plan.dialect
+    ):
         return False
     return all(point is None or point in points for point in (plan.point, plan.decode_at))

@@ -21,6 +21,7 @@ from typing import Any
 from conformance.executors import Died, Done, Executor, Raised
 from conformance.generate.entry import (
     MODELS_FOLDER,
+    OTHERS_FOLDER,
     SYNTHETIC,
     GenerateError,
     Made,
@@ -29,6 +30,7 @@ from conformance.generate.entry import (
     make_stream,
 )
 from conformance.generate.models import SyntheticModels
+from conformance.generate.other_models import OtherModels
 from conformance.generate.pages import pages
 from conformance.generate.registry import Item, items_for
 from conformance.program import program_digest
@@ -82,7 +84,7 @@ def generate_suite(
     journal = _Journal(folder, spec)
     for part in ("streams", "traces"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    _write_models(folder, spec)
+    _write_models(folder, spec, items)
     missing = [item.name for item in items if not journal.keeps(item.name)]
     done = len(items) - len(missing)
     try:
@@ -131,10 +133,13 @@ def chosen(spec: SuiteSpec, only: Sequence[str] = ()) -> list[Item]:
     return sorted(items, key=lambda item: GROUPS.index(item.recipe.group))
 
 
-def _write_models(folder: Path, spec: SuiteSpec) -> None:
-    shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
+def _write_models(folder: Path, spec: SuiteSpec, items: list[Item]) -> None:
+    for part in (MODELS_FOLDER, OTHERS_FOLDER):
+        shutil.rmtree(folder / part, ignore_errors=True)
     if spec.models == SYNTHETIC:
         SyntheticModels(spec.seed).save(folder / MODELS_FOLDER)
+        if any(item.recipe.others for item in items):
+            OtherModels(spec.seed).save(folder / OTHERS_FOLDER)
 
 
 def _write_index(folder: Path, spec: SuiteSpec, items: list[Item], entries: list[dict[str, Any]]) -> str:

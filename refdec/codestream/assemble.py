@@ -54,7 +54,7 @@ def residual_substreams(
     if len(payloads) != picture.num_regions:
         raise HeaderValueError(f"{len(payloads)} payloads for {picture.num_regions} regions of {marker.name}")
     if picture.independent_regions:
-        if len(payloads) > MAX_INDEPENDENT_REGIONS:
+        if any(p is not None for p in payloads[MAX_INDEPENDENT_REGIONS:]):
             raise HeaderValueError(f"{len(payloads)} independent regions, their index has 8 bits")
         return [(marker, bytes([i]) + p) for i, p in enumerate(payloads) if p is not None]
     present = [p for p in payloads if p is not None]

@@ -176,6 +176,8 @@ def picture_psi(
     height, width = max(r.y + r.h for r in psi), max(r.x + r.w for r in psi)
     out = np.zeros((4 * model.channels, height, width), np.int16)
     for index, (size, source, target) in enumerate(zip(sizes, hyper, psi, strict=True)):
+        if not (size.h and size.w):  # the draft's header can have more regions than there is picture
+            continue
         part = z_hat[:, source.y : source.y + source.h, source.x : source.x + source.w]
         value = hyper_decoder(model, part, (size.h, size.w), engine=engine, threads=threads)
         if show is not None:
@@ -210,6 +212,8 @@ def picture_latent(
     height, width = residual.shape[1:]
     out = np.zeros((model.channels, height, width), np.int16)
     for index, (rect, source) in enumerate(zip(latent, psi_rects, strict=True)):
+        if not (rect.h and rect.w):
+            continue
 
         def report(point: str, tensor: npt.NDArray[np.generic], index: int = index) -> None:
             if show is not None:

@@ -2,6 +2,7 @@
 
 from conformance.generate.recipes import (  # noqa: F401
     basic,
+    block_means,
     branches,
     clips,
     containers,
@@ -11,10 +12,13 @@ from conformance.generate.recipes import (  # noqa: F401
     hostile,
     inter_component,
     layout,
+    oddities,
     optional,
+    others,
     payloads,
     quality,
     scalings,
+    searched,
     segments,
     symbols,
     truncated,

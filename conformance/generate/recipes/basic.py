@@ -102,3 +102,22 @@ def narrow(c: Context, size: tuple[int, int]) -> Plan:
     If only this fails, borders are padded wrongly on the short axis.
     """
     return Plan(size=size, model=0, threads_z=2, parts=both(threads=4))
+
+
+LEVELS = {f"{level}-{m}": (level, m) for level, m in ((10, 2), (50, 2), (31, 2), (41, 3), (22, 0), (12, 1))}
+
+
+def _claimed(c: Context, level: int) -> bool:
+    """Whether a decoder of the suite's level decodes streams of another."""
+    return level // 10 <= c.level // 10 and level % 10 <= c.level % 10
+
+
+@recipe("must-decode", variants=LEVELS)
+def level(c: Context, case: tuple[int, int]) -> Plan:
+    """A stream that claims a lower level, with a rate point that this level has.
+
+    The first digit of a level limits the size of the picture, the second one the rate points: 0 has rate
+    point 2 alone, 1 has 2 and 3. If one of them is refused, the digits were exchanged, or the list is wrong.
+    """
+    claimed, model = case
+    return Plan(model=model, header={"level_idc": claimed} if _claimed(c, claimed) else {})

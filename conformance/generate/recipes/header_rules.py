@@ -14,14 +14,16 @@ from conformance.generate.plan import Refused
 from conformance.generate.registry import recipe
 from refdec.codestream import Marker
 from refdec.codestream.assemble import write_picture_header
+from refdec.codestream.container import join
 from refdec.codestream.picture_syntax import PIH
+from refdec.codestream.rendering_syntax import RDI
 from refdec.codestream.syntax import Segment
 from refdec.codestream.tool_syntax import TON
-from refdec.errors import ConformanceError, UnsupportedFeatureError
+from refdec.errors import ConformanceError, TruncatedStreamError, UnsupportedFeatureError
 
 Case = tuple[str, Breach]
 """Name of the good stream, and what is broken."""
-SEGMENTS: dict[str, Segment] = {"PIH": PIH, "TON": TON}
+SEGMENTS: dict[str, Segment] = {"PIH": PIH, "TON": TON, "RDI": RDI}
 
 
 @lru_cache(maxsize=1)
@@ -32,7 +34,9 @@ def _cases() -> dict[tuple[str, str], Case]:
     for name, plan in PLANS.items():
         builder = Builder(context, plan)
         picture = builder.picture
-        for breach in (*breaches(PIH, picture, picture), *breaches(TON, builder.tools, picture)):
+        rendering = [] if plan.rendering is None else breaches(RDI, plan.rendering, picture)
+        tools = breaches(TON, builder.tools, picture)
+        for breach in (*breaches(PIH, picture, picture), *tools, *rendering):
             found.setdefault((f"{breach.segment}.{breach.name}", breach.statement), (name, breach))
     return found
 
@@ -54,7 +58,8 @@ def _broken(context: Context, case: Case) -> Refused:
     base = good(context, name)
     marker = Marker[breach.segment]
     picture = base.stream.picture
-    header = picture if marker is Marker.PIH else base.stream.tools
+    headers = {Marker.PIH: picture, Marker.TON: base.stream.tools, Marker.RDI: base.stream.rendering}
+    header = headers[marker]
     payload, offset = write_wrong(SEGMENTS[breach.segment], header, picture, breach)
     data = base.with_payloads({marker: payload})
     # The size code in front may be of another length than in the good stream.
@@ -108,12 +113,39 @@ def area(c: Context, case: tuple[int, int, int]) -> Refused:
     return Refused(data, base.base, ConformanceError, breach.element, 8 * start + offset)
 
 
+@recipe("must-reject", variants={"1": (12, 1920, 3240), "2": (22, 4096, 6075)})
+def area_whole(c: Context, case: tuple[int, int, int]) -> Refused:
+    """The largest picture that a level allows, with payloads of nothing.
+
+    It is not the size that is wrong, but the first payload, which ends at once. A decoder that says that the
+    picture is too large has a limit that is one too low.
+    """
+    level, width, height = case
+    base = good(c, "plain")
+    picture = replace(
+        base.stream.picture, level_idc=level, img_width_minus64=width - 64, img_height_minus64=height - 64
+    )
+    empty = b"\x00\x00\x01"
+    payloads = ((m, empty) for m in (Marker.SOZ, Marker.SORP, Marker.SORS))
+    data = join([(Marker.PIH, write_picture_header(picture)), *payloads])
+    return Refused(data, base.base, TruncatedStreamError, "SOZ")
+
+
 @recipe("must-reject", variants=_chosen("TON", *_CLASSES))
 def tool_header(c: Context, case: Case) -> Refused:
     """An element of the tool header above its bound, or against a rule of the syntax.
 
     Most of them say how many weights or blocks follow. A decoder that accepts one reads beyond them, or fewer
     than there are.
+    """
+    return _broken(c, case)
+
+
+@recipe("must-reject", variants=_chosen("RDI", *_CLASSES))
+def rendering_reserved(c: Context, case: Case) -> Refused:
+    """Rendering information with a reserved bit that is set.
+
+    It has no influence on the picture; what it would mean is unknown.
     """
     return _broken(c, case)
 
@@ -127,6 +159,27 @@ def unsupported(c: Context, case: Case) -> Refused:
     crash.
     """
     return _broken(c, case)
+
+
+MATRICES = {"between": (31, 200, 7), "largest": (255,), "mixed": (0, 255, 1)}
+
+
+@recipe("may-reject", variants=MATRICES)
+def colours(c: Context, values: tuple[int, ...]) -> Refused:
+    """A colour transform of the user's: a matrix and offsets of eight bits.
+
+    Nobody has published what its arithmetic is. A decoder that does not know says so.
+    """
+    base = good(c, "plain")
+    matrix, offset = ((values * 9)[:9], (values * 3)[:3])
+    picture = replace(
+        base.stream.picture,
+        colour_transform_idx=2,
+        colour_transform_matrix=matrix,
+        colour_transform_offset=offset,
+    )
+    data = base.with_payloads({Marker.PIH: write_picture_header(picture, strict=False)})
+    return Refused(data, base.base, UnsupportedFeatureError, "PIH.colour_transform_idx")
 
 
 @recipe("must-reject", variants={"422": "source-422", "420": "source-420"})

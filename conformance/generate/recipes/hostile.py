@@ -64,6 +64,16 @@ def tiles_that_multiply_work(c: Context, tiling: tuple[int, int]) -> Refused:
     return _announced(c, 9984, 9984, element, synthesis_tile_enable=1, **fields)
 
 
+@recipe("may-reject")
+def memory_picture(c: Context) -> Refused:
+    """A picture of nearly 120 million samples, in a file of some fifty bytes.
+
+    A decoder may refuse it for the memory that it would take, and must refuse it for its payloads, which end
+    at once. The reference decoder allows itself 4 gigabytes.
+    """
+    return _announced(c, 10_944, 10_944, "PIH")
+
+
 def _announced(
     c: Context, width: int, height: int, element: str = "PIH.img_height_minus64", **fields: int
 ) -> Refused:

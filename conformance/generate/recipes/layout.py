@@ -9,13 +9,17 @@ from conformance.generate.registry import recipe
 TALL, WIDE = (264, 64), (64, 520)
 
 
-@recipe("must-decode", variants={"rows": (TALL, (2, 1)), "columns": (WIDE, (1, 2))})
+SHAPES = {"rows": (TALL, (2, 1)), "columns": (WIDE, (1, 2)), "uneven": ((400, 64), (2, 1))}
+
+
+@recipe("must-decode", variants=SHAPES)
 def regions(c: Context, shape: tuple[tuple[int, int], tuple[int, int]]) -> Plan:
     """Two dependent regions in one substream a component, behind a table of their sizes.
 
     Hyper-decoder and context model run on every region, grown by the overlap; later regions overwrite earlier
     ones, less one sample at the side that faces another region. The hyper scale decoder runs on the whole
-    picture. A failure in the first region alone means that the second did not overwrite it.
+    picture. A failure in the first region alone means that the second did not overwrite it; one in `uneven`,
+    that the border lies elsewhere: it is at a multiple of 128 samples, and what is left over counts as well.
     """
     size, cut = shape
     return Plan(size=size, model=0, regions=cut, parts=both(beta=-600, threads=2))
@@ -94,13 +98,22 @@ def tiles(c: Context, shape: tuple[tuple[int, int], tuple[int, int]]) -> Plan:
     return Plan(size=size, model=1, tiling=tiling, parts=both(beta=-200))
 
 
-@recipe("must-decode", variants={"dependent": False, "independent": True})
-def tiles_regions(c: Context, independent: bool) -> Plan:
+IN_REGIONS = {
+    "dependent": ((272, 64), (2, 1), False, (96, 32)),
+    "independent": ((272, 64), (2, 1), True, (96, 32)),
+    "aligned": ((272, 64), (2, 1), True, (64, 32)),
+    "aligned-columns": ((64, 528), (1, 2), True, (128, 64)),
+}
+
+
+@recipe("must-decode", variants=IN_REGIONS)
+def tiles_regions(c: Context, case: tuple[tuple[int, int], tuple[int, int], bool, tuple[int, int]]) -> Plan:
     """Tiles in a picture of two regions.
 
     With independent regions, tiles that lie inside a region grow into their neighbours in it, and not beyond.
+    In those called `aligned`, tiles begin where the second region does.
     """
+    size, cut, independent, tiling = case
     return Plan(
-        size=(272, 64), model=2, regions=(2, 1), independent=independent, tiling=(96, 32),
-        parts=both(beta=-700),
-    )  # fmt: skip
+        size=size, model=2, regions=cut, independent=independent, tiling=tiling, parts=both(beta=-700)
+    )

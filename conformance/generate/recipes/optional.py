@@ -24,6 +24,16 @@ def draft_map(c: Context) -> Plan:
     return Plan(size=(80, 96), model=2, dialect=Dialect.DIS, quality=draw.even, threads_q=4, threads_z=4)
 
 
+@recipe("may-reject")
+def draft_level(c: Context) -> Plan:
+    """The draft's header with a level of the one rate point that the draft has there.
+
+    It is another one than in the published standard: 3, not 2.
+    """
+    header = {"level_idc": 10 * (c.level // 10)}
+    return Plan(size=(64, 72), model=3, dialect=Dialect.DIS, header=header)
+
+
 @recipe("may-reject", variants={"dependent": False, "independent": True})
 def draft_regions(c: Context, independent: bool) -> Plan:
     """The draft's header with more regions than the published standard allows in a small picture."""

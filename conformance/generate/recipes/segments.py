@@ -100,6 +100,18 @@ def missing(c: Context, marker: Marker) -> Refused:
     return Refused(data, base.base, CodestreamSyntaxError, marker.name, 8 * (len(data) - 2))
 
 
+@recipe("must-reject")
+def maps_unannounced(c: Context) -> Refused:
+    """Two quality maps in a stream whose header announces none.
+
+    One would be ignored. Two of them are too many, announced or not.
+    """
+    base = good(c, "plain")
+    part = (Marker.SOQ, b"\x2b")
+    data = join([*((s.marker, s.payload) for s in base.stream.substreams), part, part])
+    return Refused(data, base.base, CodestreamSyntaxError, Marker.SOQ.name)
+
+
 def _sized(value: int) -> bytes:
     writer = BitWriter()
     writer.write_ue(value)

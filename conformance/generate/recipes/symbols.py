@@ -40,6 +40,16 @@ def escapes(c: Context, threads: int) -> Plan:
     return Plan(model=3, symbols=draw.escapes(100), parts=both(threads=threads, beta=-300))
 
 
+@recipe("must-decode", variants={str(n): n for n in (1, 4)})
+def escapes_long(c: Context, threads: int) -> Plan:
+    """Every escape has 16 bits behind its flag, small codes as well, which need 3.
+
+    An encoder would not write it; the flag alone says how many bits follow. If symbols behind an escape are
+    wrong, the number of bits was taken from the value.
+    """
+    return Plan(model=3, symbols=draw.escapes(100), long_escapes=True, parts=both(threads=threads, beta=-300))
+
+
 @recipe("must-decode", variants={"bounds": draw.ends_of_bounds, "values": draw.ends_of_values})
 def ends(c: Context, pick: DrawSymbols) -> Plan:
     """Every symbol at an end: of its table (`bounds`), or of 16 bits (`values`).
