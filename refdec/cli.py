@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from refdec.limits import Limits
     from refdec.models_io import ModelSet
 
+BUNDLED_RECTIFIER, NO_RECTIFIER = "bundled", "none"
+
 app = typer.Typer(
     help="Exact integer reference decoder for JPEG AI.",
     no_args_is_help=True,
@@ -80,6 +82,15 @@ FirstTileOption = Annotated[
     typer.Option(
         "--eicci-first-tile",
         help="Use the networks of eICCI's first tile for all tiles, as the reference decoder does.",
+    ),
+]
+RectifierOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rectifier",
+        metavar="DIR",
+        help="Folder of quantisation rectifiers to use with the model set: another picture, not the "
+        "standard's. 'bundled': ours for the bundled set; 'none': decode without, whatever the set holds.",
     ),
 ]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
@@ -134,6 +145,7 @@ def decode(
     quality_rounding: RoundingOption = "floor",
     ignore_post_filters: FiltersOption = False,
     eicci_first_tile: FirstTileOption = False,
+    rectifier: RectifierOption = None,
     dialect: DialectOption = "t840",
     max_pixels: MaxPixelsOption = None,
     max_memory: MaxMemoryOption = None,
@@ -153,12 +165,13 @@ def decode(
         _operating_point(operating_point),
         ignore_post_filters,
         eicci_first_tile,
+        rectifier != NO_RECTIFIER,
     )
     job = DecodeJob(
         stream,
         target,
         kind,
-        _models(models),
+        _models(models, rectifier),
         _dialect(dialect),
         settings,
         _limits(max_pixels, max_memory, max_input),
@@ -191,6 +204,7 @@ def trace(
     quality_rounding: RoundingOption = "floor",
     ignore_post_filters: FiltersOption = False,
     eicci_first_tile: FirstTileOption = False,
+    rectifier: RectifierOption = None,
     dialect: DialectOption = "t840",
     max_pixels: MaxPixelsOption = None,
     max_memory: MaxMemoryOption = None,
@@ -217,9 +231,10 @@ def trace(
         _operating_point(operating_point),
         ignore_post_filters,
         eicci_first_tile,
+        rectifier != NO_RECTIFIER,
     )
     limits = _limits(max_pixels, max_memory, max_input)
-    model_set = _models(models)
+    model_set = _models(models, rectifier)
     data = read_input(stream, limits.max_input_bytes)
     parsed = parse(data, _dialect(dialect), limits)
     stage = last_stage(parsed, model_set, settings, until)
@@ -284,10 +299,15 @@ def _limits(max_pixels: int | None, max_memory: int | None, max_input: int | Non
     return replace(DEFAULT_LIMITS, **{name: value for name, value in changes.items() if value is not None})
 
 
-def _models(folder: Path | None) -> ModelSet:
-    from refdec.models_io import bundled_models, open_models
+def _models(folder: Path | None, rectifier: str | None) -> ModelSet:
+    from refdec.models_io import bundled_models, bundled_rectifiers, open_models, with_rectifiers
 
-    return bundled_models() if folder is None else open_models(folder)
+    models = bundled_models() if folder is None else open_models(folder)
+    if rectifier in (None, NO_RECTIFIER):
+        return models
+    return with_rectifiers(
+        models, bundled_rectifiers() if rectifier == BUNDLED_RECTIFIER else Path(str(rectifier))
+    )
 
 
 def _operating_point(name: str | None) -> str | None:

@@ -12,7 +12,7 @@ from refdec.codestream import Codestream, Dialect, parse
 from refdec.entropy import Rounding
 from refdec.entropy_stage import ComponentEntropy, EntropyResult, decode_payloads
 from refdec.filters import FilterContext, apply_filters, enabled_filters, filter_memory, post_filters
-from refdec.latent_stage import decode_latents
+from refdec.latent_stage import decode_latents, rectifier_models
 from refdec.limits import DEFAULT_LIMITS, Limits
 from refdec.memory import picture_memory, require_memory
 from refdec.models_io import ModelSet
@@ -52,6 +52,7 @@ def decode(
     operating_point: str | None = None,
     ignore_post_filters: bool = False,
     eicci_first_tile: bool = False,
+    rectifier: bool = True,
     observer: Observer | None = None,
     progress: Progress | None = None,
 ) -> Picture:
@@ -70,6 +71,7 @@ def decode(
         operating_point,
         ignore_post_filters,
         eicci_first_tile,
+        rectifier,
     )
     stream = parse(data, dialect, limits)
     missing = post_filters(stream.tools)
@@ -89,9 +91,11 @@ def decode_picture(
     """A parsed stream to a picture; errors as :func:`decode`."""
     require_decodable(stream, settings)
     transforms = synthesis_models(stream.picture, models, settings)
+    rectifiers = rectifier_models(stream.picture, models, settings)
     filters = filter_memory(stream.picture, stream.tools, models, settings)
+    observed = observer is not None
     require_memory(
-        picture_memory(stream.picture, transforms, settings, observer is not None, filters), limits
+        picture_memory(stream.picture, transforms, settings, observed, filters, rectifiers), limits
     )
     steps = Steps(stream.picture, progress)
 

@@ -1,4 +1,4 @@
-"""From residuals to latents: hyper-decoder, context model or mean, regions, latent scaling."""
+"""From residuals to latents: hyper-decoder, context model or mean, regions, latent scaling, rectifier."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from refdec import entropy
+from refdec.codestream import PictureHeader
 from refdec.codestream.geometry import HYPER_DEPTH, LATENT_DEPTH, PICTURE_DEPTH, PSI_DEPTH, region_rectangles
 from refdec.entropy_stage import EntropyResult
 from refdec.models_io import COMPONENT_NAMES, ModelSet
-from refdec.networks import picture_latent, picture_psi, scale_latent
+from refdec.networks import RectifierModel, picture_latent, picture_psi, rectify, scale_latent
+from refdec.networks.models import RECTIFIER
 from refdec.settings import Observer, Settings
 
 Int16 = npt.NDArray[np.int16]
@@ -20,12 +22,42 @@ def decode_latents(
 ) -> tuple[Int16, Int16]:
     """The latents that synthesis reads, luma and chroma: int16 ``[C, lh, lw]`` on the models' scale.
 
-    :raises ModelError: a latent model is missing or damaged.
+    :raises ModelError: a latent model is missing or damaged, or a rectifier is damaged.
     """
     return (
         _decode_component(coded, 0, models, settings, observer),
         _decode_component(coded, 1, models, settings, observer),
     )
+
+
+def rectifier_models(
+    picture: PictureHeader, models: ModelSet, settings: Settings
+) -> tuple[RectifierModel | None, RectifierModel | None]:
+    """The rectifiers that run, luma and chroma; ``None`` where there is none or the caller wants none.
+
+    :raises ModelError: a rectifier is damaged or not for this set.
+    """
+    return _rectifier(picture, 0, models, settings), _rectifier(picture, 1, models, settings)
+
+
+def _rectifier(picture: PictureHeader, c: int, models: ModelSet, settings: Settings) -> RectifierModel | None:
+    if not settings.rectifier or not models.has(picture.model_id, RECTIFIER, c):
+        return None
+    return models.rectifier(picture.model_id, c)
+
+
+def rectified(
+    picture: PictureHeader, c: int, y_hat: Int16, models: ModelSet, settings: Settings
+) -> Int16 | None:
+    """The latent of component ``c`` after its rectifier, int16 ``[C, lh, lw]``; ``None`` if none runs.
+
+    :raises ModelError: the rectifier is damaged or not for this set.
+    """
+    model = _rectifier(picture, c, models, settings)
+    if model is None:
+        return None
+    size = (picture.height, picture.width)
+    return rectify(model, y_hat, size, engine=settings.engine, threads=settings.threads)
 
 
 def _decode_component(
@@ -76,4 +108,8 @@ def _decode_component(
             engine=settings.engine,
         )
         show(None, "y_hat_scaled", y_hat)
-    return y_hat
+    better = rectified(picture, c, y_hat, models, settings)
+    if better is None:
+        return y_hat
+    show(None, "y_hat_rectified", better)
+    return better

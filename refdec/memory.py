@@ -9,7 +9,7 @@ from refdec.codestream.geometry import hyper_size, latent_size, psi_size, synthe
 from refdec.errors import ResourceLimitError
 from refdec.integer import Graph
 from refdec.limits import Limits
-from refdec.networks import SynthesisModel
+from refdec.networks import RectifierModel, SynthesisModel
 from refdec.settings import Settings
 
 # Bytes per latent element at the entropy stage's peak. Kept to its end for both components: log-sigma,
@@ -106,14 +106,26 @@ def _peak(graph: Graph, elements: dict[str, int]) -> int:
     return peak
 
 
-def latent_memory(picture: PictureHeader, settings: Settings) -> int:
-    """Upper estimate, in bytes, of what decoding to the latents allocates: its larger stage."""
+def latent_memory(
+    picture: PictureHeader, settings: Settings, rectifiers: Sequence[RectifierModel | None] = ()
+) -> int:
+    """Upper estimate, in bytes, of what decoding to the latents allocates: its larger stage.
+
+    :param rectifiers: those that run.
+    """
     ph, pw = psi_size(picture.height, picture.width)
     # psi and the phases round an odd latent up
     positions = 4 * ph * pw
     kept = sum(CHANNELS) * positions * _KEPT
     working = _LATENT_GOLDEN if settings.engine == "golden" else _LATENT_JIT
-    return max(entropy_memory(picture, settings.engine), kept + max(CHANNELS) * positions * working)
+    size, grid = (picture.height, picture.width), latent_size(picture.height, picture.width)
+    rectifying = [
+        graph_memory(model.graph, {"y_hat": grid}, size, settings, False) for model in rectifiers if model
+    ]
+    # by then psi and the phases are gone, and the other component's latent may be there
+    last = max(rectifying, default=0) + 2 * sum(CHANNELS) * positions
+    largest = max(max(CHANNELS) * positions * working, last)
+    return max(entropy_memory(picture, settings.engine), kept + largest)
 
 
 def picture_memory(
@@ -122,12 +134,14 @@ def picture_memory(
     settings: Settings,
     observed: bool = False,
     filters: int | None = None,
+    rectifiers: Sequence[RectifierModel | None] = (),
 ) -> int:
     """Upper estimate, in bytes, of what decoding to the picture allocates: its largest stage.
 
     :param transforms: the synthesis models, luma and chroma.
     :param observed: a trace is being made.
     :param filters: what post-filters allocate (:func:`refdec.filters.filter_memory`), ``None`` without any.
+    :param rectifiers: those that run.
     """
     lh, lw = latent_size(picture.height, picture.width)
     latents = 2 * sum(CHANNELS) * lh * lw
@@ -147,7 +161,7 @@ def picture_memory(
         samples += 2 * _FILTERED * pixels + filters
     return max(
         entropy_memory(picture, settings.engine),
-        latent_memory(picture, settings),
+        latent_memory(picture, settings, rectifiers),
         latents + planes + tiles,
         planes + samples,
     )

@@ -73,6 +73,8 @@ def check_command(directory: SetArgument, as_json: JsonOption = False) -> None:
         def load(m: int = m, kind: str = kind, c: int = c) -> str:
             if kind == "entropy":
                 model_set.entropy(m, c)
+            if kind == "rectifier" and model_set.has(m, "latent", c):
+                return model_set.rectifier(m, c).digest
             return model_set.load(m, kind, c).digest
 
         check({"model": m, "kind": kind, "component": COMPONENT_NAMES[c]}, load)

@@ -7,13 +7,15 @@ A set is a folder with one folder a rate point::
     DIR/model<m>/latent_Y.safetensors     hyper-decoder and context model
     DIR/model<m>/latent_UV.safetensors    hyper-decoder
     DIR/model<m>/{sop,bop,hop}_{Y,UV}.safetensors   synthesis transforms
+    DIR/model<m>/rectifier_{Y,UV}.safetensors       quantisation rectifiers, which the standard has not
 
 and, for all rate points together, the networks of the post-filter eICCI, ten in each of two banks::
 
     DIR/eicci_{bop,hop}_<k>.safetensors
 
 Any subset may be there: a missing file is an error only for the stream that needs it, and the error
-names the file and the command that makes it.
+names the file and the command that makes it. No stream needs a rectifier: without the file none runs. These
+files may also lie in a folder of their own (:func:`with_rectifiers`), so that the set stays what it is.
 """
 
 from __future__ import annotations
@@ -30,13 +32,22 @@ from refdec.errors import ModelError
 from refdec.integer.graph import Graph
 from refdec.integer.model_file import Model, load_model
 from refdec.networks.eicci import EicciModel, eicci_model
-from refdec.networks.models import LatentModel, SynthesisModel, latent_model, synthesis_model
+from refdec.networks.models import (
+    RECTIFIER,
+    LatentModel,
+    RectifierModel,
+    SynthesisModel,
+    latent_model,
+    rectifier_model,
+    synthesis_model,
+)
 from refdec.official_files import checkpoint_name
 
 COMPONENT_NAMES = ("Y", "UV")
 MODEL_IDS = (0, 1, 2, 3)
 KINDS = ("entropy", "latent", "sop", "bop", "hop")
 BUNDLED = "models/lite"
+BUNDLED_RECTIFIERS = "models/lite-rectifier"
 EICCI_BANKS = ("bop", "hop")
 EICCI_NETWORKS = 10
 HYPER_SCALE_DECODER = "hyper_scale_decoder"
@@ -66,13 +77,16 @@ class ModelSet:
 
     :param root: folder of the set; ``None`` for a set that exists in memory only.
     :param loaded: models by ``(model_id, kind, component)``, filled on demand.
+    :param rectifiers: folder of the rectifiers; ``None``: those in ``root``.
     """
 
     root: Path | None
     loaded: dict[tuple[int, str, int], Model] = field(default_factory=dict)
+    rectifiers: Path | None = None
     _entropy: dict[tuple[int, int], EntropyModel] = field(default_factory=dict)
     _latent: dict[tuple[int, int], LatentModel] = field(default_factory=dict)
     _synthesis: dict[tuple[int, str, int], SynthesisModel] = field(default_factory=dict)
+    _rectifier: dict[tuple[int, int], RectifierModel] = field(default_factory=dict)
     loaded_eicci: dict[tuple[str, int], Model] = field(default_factory=dict)
     _eicci: dict[tuple[str, int], EicciModel] = field(default_factory=dict)
 
@@ -80,7 +94,11 @@ class ModelSet:
         """Whether there is such a model or model file; a file may still turn out to be damaged."""
         if (model_id, kind, component) in self.loaded:
             return True
-        return self.root is not None and (self.root / file_name(model_id, kind, component)).is_file()
+        folder = self._folder(kind)
+        return folder is not None and (folder / file_name(model_id, kind, component)).is_file()
+
+    def _folder(self, kind: str) -> Path | None:
+        return self.rectifiers if kind == RECTIFIER and self.rectifiers is not None else self.root
 
     def load(self, model_id: int, kind: str, component: int) -> Model:
         """The model of one file, read, digest-checked and proved at its first use.
@@ -89,10 +107,10 @@ class ModelSet:
         """
         key = (model_id, kind, component)
         if key not in self.loaded:
-            name = file_name(model_id, kind, component)
-            if self.root is None or not (self.root / name).is_file():
+            name, folder = file_name(model_id, kind, component), self._folder(kind)
+            if folder is None or not (folder / name).is_file():
                 raise ModelError(self._absent(*key))
-            self.loaded[key] = _read(self.root / name, kind_of(kind, component))
+            self.loaded[key] = _read(folder / name, kind_of(kind, component))
         return self.loaded[key]
 
     def entropy(self, model_id: int, component: int) -> EntropyModel:
@@ -130,6 +148,18 @@ class ModelSet:
             self._synthesis[key] = synthesis_model(model, component, latents, file_name(*key))
         return self._synthesis[key]
 
+    def rectifier(self, model_id: int, component: int) -> RectifierModel:
+        """Quantisation rectifier of one component; ask :meth:`has` first whether there is one.
+
+        :raises ModelError: as :meth:`load`, or it does not fit the set's latents.
+        """
+        key = (model_id, component)
+        if key not in self._rectifier:
+            model, latent = self.load(model_id, RECTIFIER, component), self.latent(model_id, component)
+            name = file_name(model_id, RECTIFIER, component)
+            self._rectifier[key] = rectifier_model(model, latent, name)
+        return self._rectifier[key]
+
     def has_eicci(self, bank: str, index: int) -> bool:
         """Whether there is such a network of eICCI; a file may still turn out to be damaged."""
         if (bank, index) in self.loaded_eicci:
@@ -162,16 +192,16 @@ class ModelSet:
                 if path.is_file():
                     yield bank, index, path
 
-    def digests(self, model_id: int, kinds: Sequence[str]) -> dict[str, str]:
+    def digests(self, model_id: int, kinds: Sequence[str], *, rectifier: bool = True) -> dict[str, str]:
         """Digest by file name of all models of these kinds, both components.
 
+        :param rectifier: with the latent models, list the rectifiers that there are.
         :raises ModelError: as :meth:`load`.
         """
-        return {
-            file_name(model_id, kind, c): self.load(model_id, kind, c).digest
-            for kind in kinds
-            for c in (0, 1)
-        }
+        files = [(kind, c) for kind in kinds for c in (0, 1)]
+        if rectifier and "latent" in kinds:
+            files += [(RECTIFIER, c) for c in (0, 1) if self.has(model_id, RECTIFIER, c)]
+        return {file_name(model_id, kind, c): self.load(model_id, kind, c).digest for kind, c in files}
 
     def entropy_digests(self, model_id: int) -> dict[str, str]:
         """Digest by file name of what the entropy stage of a rate point uses."""
@@ -179,13 +209,12 @@ class ModelSet:
 
     def files(self) -> Iterator[tuple[int, str, int, Path]]:
         """Every model file that the folder holds: model id, kind, component, path."""
-        if self.root is None:
-            return
         for model_id in MODEL_IDS:
-            for kind in KINDS:
+            for kind in (*KINDS, RECTIFIER):
+                folder = self._folder(kind)
                 for component in (0, 1):
-                    path = self.root / file_name(model_id, kind, component)
-                    if path.is_file():
+                    path = folder and folder / file_name(model_id, kind, component)
+                    if path is not None and path.is_file():
                         yield model_id, kind, component, path
 
     def _absent_eicci(self, name: str) -> str:
@@ -200,7 +229,7 @@ class ModelSet:
 
     def _absent(self, model_id: int, kind: str, component: int) -> str:
         name = file_name(model_id, kind, component)
-        if self.root is None:
+        if self.root is None or kind == RECTIFIER:
             return f"this model set has no {name}"
         have = sorted({m for m, *_ in self.files()})
         holds = f"models {', '.join(map(str, have))}" if have else "no model at all"
@@ -234,6 +263,23 @@ def bundled_models() -> ModelSet:
             "this installation has no bundled model set; name the folder of one (refconf import makes it)"
         )
     return ModelSet(path)
+
+
+def with_rectifiers(models: ModelSet, folder: str | Path) -> ModelSet:
+    """The same model set, used with the rectifiers of another folder instead of its own.
+
+    :raises ModelError: there is no such folder, or none is in it.
+    """
+    path = Path(folder)
+    names = [file_name(m, RECTIFIER, c) for m in MODEL_IDS for c in (0, 1)]
+    if not any((path / name).is_file() for name in names):
+        raise ModelError(f"{path} holds no rectifier (model<m>/rectifier_Y.safetensors or _UV)")
+    return ModelSet(models.root, dict(models.loaded), path, loaded_eicci=dict(models.loaded_eicci))
+
+
+def bundled_rectifiers() -> Path:
+    """The folder of the rectifiers that come with the package, for :func:`bundled_models`."""
+    return Path(__file__).parent / BUNDLED_RECTIFIERS
 
 
 def kind_of(kind: str, component: int) -> str:

@@ -30,6 +30,7 @@ class Settings:
     :param ignore_post_filters: decode without the post-filters that the stream turns on.
     :param eicci_first_tile: what the stream says about the first tile of the filter eICCI is used for all
         tiles, as the reference decoder does: for comparisons with its pictures.
+    :param rectifier: let the model set's quantisation rectifier, if it has one, improve the latents.
     """
 
     engine: str = "jit"
@@ -39,6 +40,7 @@ class Settings:
     operating_point: str | None = None
     ignore_post_filters: bool = False
     eicci_first_tile: bool = False
+    rectifier: bool = True
 
 
 DEFAULT_SETTINGS = Settings()

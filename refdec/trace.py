@@ -63,6 +63,9 @@ POINTS: dict[str, Point] = {
     "mu": Point("int16", "docs/arithmetic-picture.md AR-LAT-03 and the model's mcm"),
     "y_hat": Point("int16", "docs/arithmetic-picture.md AR-LAT-01, AR-LAT-03, AR-LAT-04, AR-LAT-06"),
     "y_hat_scaled": Point("int16", "docs/arithmetic-picture.md AR-LAT-05"),
+    "y_hat_rectified": Point(
+        "int16", "docs/arithmetic-picture.md AR-RECT-01 to AR-RECT-03 and the model's rectifier"
+    ),
     "synthesis": Point("int16", "docs/arithmetic-picture.md AR-PIC-01 and the model's synthesis"),
     "plane": Point("uint16", "docs/arithmetic-picture.md AR-PIC-01, AR-PIC-03"),
     "filter": Point("int32", "docs/arithmetic-filters.md AR-FLT-01 to AR-FLT-03"),

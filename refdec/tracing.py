@@ -8,7 +8,7 @@ from refdec.codestream import Codestream
 from refdec.decoder import decode_payloads, decode_picture
 from refdec.errors import RefdecError, UnsupportedFeatureError
 from refdec.filters import filter_digests, filters_available
-from refdec.latent_stage import decode_latents
+from refdec.latent_stage import decode_latents, rectifier_models
 from refdec.limits import Limits
 from refdec.memory import latent_memory, require_memory
 from refdec.models_io import ModelSet
@@ -74,7 +74,8 @@ def model_digests(stream: Codestream, models: ModelSet, settings: Settings, stag
 
     :raises ModelError: one of them is missing or damaged.
     """
-    digests = models.digests(stream.picture.model_id, _kinds(stream, settings, stage))
+    kinds = _kinds(stream, settings, stage)
+    digests = models.digests(stream.picture.model_id, kinds, rectifier=settings.rectifier)
     if stage is Stage.PICTURE:
         digests |= filter_digests(stream.picture, stream.tools, models, settings)
     return digests
@@ -93,7 +94,8 @@ def trace_stream(
         decode_picture(stream, models, settings, limits, observer)
         return
     if stage is Stage.LATENT:
-        require_memory(latent_memory(stream.picture, settings), limits)
+        rectifiers = rectifier_models(stream.picture, models, settings)
+        require_memory(latent_memory(stream.picture, settings, rectifiers), limits)
     coded = decode_payloads(stream, models, settings, limits, observer)
     if stage is Stage.LATENT:
         decode_latents(coded, models, settings, observer)

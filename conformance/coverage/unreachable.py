@@ -15,6 +15,7 @@ UNREACHABLE: tuple[tuple[str, str, str], ...] = (
     ("statements", "AN-PROOF-06", f"{_MODEL}tests/integer/test_proof.py"),
     ("statements", "AR-GEN-01", "says how tables are made; every entry of them is digest-checked"),
     ("statements", "AR-DEQ-04", "a measurement, not a rule (tools/measure_dequantisation.py)"),
+    ("statements", "AR-RECT-0[1-4]", f"{_MODEL}runs by choice (tests/decode/test_rectifier.py)"),
     ("statements", "AR-PIC-02", "planes at 8 bits for tools; a decoder's samples are those of AR-PIC-08"),
     (
         "headers",

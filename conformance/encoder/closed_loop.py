@@ -40,6 +40,7 @@ from refdec.codestream.geometry import (
     psi_size,
     region_rectangles,
 )
+from refdec.latent_stage import rectified
 from refdec.networks import (
     PHASE_POSITIONS,
     LatentModel,
@@ -51,6 +52,7 @@ from refdec.networks import (
 )
 from refdec.networks.latent import arithmetic
 from refdec.scales import Scales, hyper_scale, scales_of
+from refdec.settings import Settings
 
 Int16 = npt.NDArray[np.int16]
 
@@ -126,6 +128,7 @@ def code(
 def latents_of(coded: Coded, machine: Machine) -> tuple[Int16, Int16]:
     """The latents that synthesis reads, luma and chroma."""
     out = []
+    settings = Settings(machine.engine, machine.threads)
     for c, belief in enumerate(coded.beliefs):
         y_hat = belief.y_hat
         if coded.tools.lsbs_enable_flag[c]:
@@ -135,7 +138,8 @@ def latents_of(coded: Coded, machine: Machine) -> tuple[Int16, Int16]:
             y_hat = scale_latent(
                 model, y_hat, residual, segments, model_id, machine.entropy, engine=machine.engine
             )
-        out.append(y_hat)
+        better = rectified(coded.picture, c, y_hat, machine.models, settings)
+        out.append(y_hat if better is None else better)
     return out[0], out[1]
 
 

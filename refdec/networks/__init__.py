@@ -16,19 +16,30 @@ from refdec.networks.latent import (
     scale_latent,
     split_phases,
 )
-from refdec.networks.models import LatentModel, SynthesisModel, latent_model, synthesis_model
+from refdec.networks.models import (
+    LatentModel,
+    RectifierModel,
+    SynthesisModel,
+    latent_model,
+    rectifier_model,
+    synthesis_model,
+)
+from refdec.networks.rectify import rectify
 from refdec.networks.synthesis import PLANE_FRACTION, synthesise, synthesise_tile, to_bytes
 
 __all__ = [
     "PHASE_POSITIONS",
     "PLANE_FRACTION",
     "LatentModel",
+    "RectifierModel",
     "SynthesisModel",
     "decode_latent",
     "hyper_decoder",
     "latent_model",
     "picture_latent",
     "picture_psi",
+    "rectifier_model",
+    "rectify",
     "run_phases",
     "scale_latent",
     "split_phases",

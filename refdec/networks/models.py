@@ -20,6 +20,7 @@ from refdec.networks.golden import LATENT_MAX, SIGNAL_MAX
 Int32 = npt.NDArray[np.int32]
 HYPER_DECODER = "hyper_decoder"
 SYNTHESIS = "synthesis"
+RECTIFIER = "rectifier"
 Z_LIMIT = 31
 SIGNAL_FRACTION = 15
 PHASES = 4
@@ -71,6 +72,22 @@ class SynthesisModel:
     def inputs(self) -> tuple[str, ...]:
         """Names of the latents that the graph reads, luma first."""
         return tuple(item.name for item in self.graph.inputs)
+
+
+@dataclass(frozen=True)
+class RectifierModel:
+    """Decoded latent to what synthesis reads in its place, one component.
+
+    :param component: 0 luma, 1 chroma.
+    :param graph: ``y_hat`` to ``y_hat_rectified``, both on the latent's scale.
+    :param reach: latent samples on each side on which a sample of the result depends.
+    :param digest: SHA-256 of the model file's canonical content.
+    """
+
+    component: int
+    graph: Graph
+    reach: int
+    digest: str
 
 
 def latent_model(model: Model, component: int, name: str = "the model") -> LatentModel:
@@ -129,6 +146,44 @@ def synthesis_model(
             raise ModelError(f"{name}: reads '{key}' in another scale than the latent model writes it")
         _accepts(graph, key, latent.lo, latent.hi, name)
     return SynthesisModel(component, graph, model.digest)
+
+
+def rectifier_model(model: Model, latent: LatentModel, name: str = "the model") -> RectifierModel:
+    """Pick and check the graph of a rectifier (AR-RECT-02 to AR-RECT-04).
+
+    :param latent: the latent model whose output it reads.
+    :raises ModelError: the graph is absent, is not for this latent, or is none of bounded reach on one grid.
+    """
+    channels = latent.channels
+    graph = _graph(model, RECTIFIER, {"y_hat": channels}, {"y_hat_rectified": channels}, name)
+    made_for = model.provenance.get("latent_sha256")
+    if made_for is not None and made_for != latent.digest:
+        raise ModelError(f"{name}: made for another latent model than the set's")  # AR-RECT-04
+    if not np.array_equal(_fraction(model, "latent_fraction", channels, name), latent.fraction):
+        raise ModelError(f"{name}: reads 'y_hat' in another scale than the latent model writes it")
+    _accepts(graph, "y_hat", latent.lo, latent.hi, name)
+    lo, hi = _range(graph, "y_hat_rectified")
+    if bool((lo < latent.lo).any()) or bool((hi > latent.hi).any()):
+        raise ModelError(f"{name}: 'y_hat_rectified' can leave the range of the latent")  # AR-RECT-02
+    return RectifierModel(latent.component, graph, _reach(graph, name), model.digest)
+
+
+def _reach(graph: Graph, name: str) -> int:
+    """Positions on each side that an output sample depends on, of a graph that stays on its input's grid."""
+    reach = {item.name: 0 for item in graph.inputs}
+    for node in graph.nodes:
+        radius = 0
+        if node.op == "conv":
+            rows, columns = node.tensors["weight"].shape[2:]
+            radius = max(rows, columns) // 2
+            centred = rows % 2 == columns % 2 == 1
+            same = tuple(node.attributes["pad"]) == (rows // 2, columns // 2) * 2
+            if not centred or not same or node.attributes["stride"] != 1:
+                raise ModelError(f"{name}: convolution '{node.name}' leaves the latent's grid")
+        elif node.op in ("transposed_conv", "pixel_shuffle", "crop", "channel_attention"):
+            raise ModelError(f"{name}: a rectifier cannot hold '{node.op}'")  # AR-RECT-03
+        reach[node.name] = radius + max(reach[source] for source in node.inputs)
+    return max(reach[output] for output in graph.outputs)
 
 
 def _graph(model: Model, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int], name: str) -> Graph:
