@@ -20,9 +20,11 @@ from conformance.networks.context import ContextModel
 from conformance.networks.float_graphs import (
     context_graph,
     hyper_decoder_graph,
+    rectifier_graph,
     synthesis_graph,
 )
 from conformance.networks.hyper import HyperDecoder
+from conformance.networks.rectifier import Rectifier
 from conformance.networks.synthesis import Synthesis
 from conformance.quantize.calibration import Sample
 from conformance.quantize.compile import compile_graph
@@ -36,10 +38,13 @@ from refdec.networks.golden import LATENT_MAX, SIGNAL_MAX
 from refdec.networks.models import (
     HYPER_DECODER,
     PHASES,
+    RECTIFIER,
     SIGNAL_FRACTION,
     SYNTHESIS,
     Z_LIMIT,
+    LatentModel,
     latent_model,
+    rectifier_model,
     synthesis_model,
 )
 
@@ -174,6 +179,38 @@ def convert_synthesis(
     readable = [latent_model(latent, c) for c, latent in enumerate(latent_models)]
     synthesis_model(model, component, readable)
     return model
+
+
+def convert_rectifier(
+    network: Rectifier,
+    latent: LatentModel,
+    y_hat: Sequence[npt.NDArray[np.int16]],
+    scheme: Scheme,
+    provenance: Mapping[str, Any],
+) -> Model:
+    """A rectifier for the latents of a finished model: its scale and range are those of the result too.
+
+    :param y_hat: integer latents ``[C, h, w]`` to calibrate on.
+    """
+    given = Format(latent.fraction, latent.lo, latent.hi)
+    unit = np.exp2(-latent.fraction.astype(np.float32))[:, None, None]
+    samples: list[Sample] = [({"y_hat": y.astype(np.float32) * unit}, None) for y in y_hat]
+    formats = {"y_hat": given, "y_hat_rectified": given}
+    graph, report = _compile(rectifier_graph(network), samples, scheme, formats)
+    quality = {RECTIFIER: {"snr_db": round(_correction_quality(report), 2)}}
+    model = Model(
+        kind_of(RECTIFIER, latent.component),
+        {RECTIFIER: graph},
+        {"latent_fraction": latent.fraction},
+        {**provenance, "latent_sha256": latent.digest, "scheme": scheme.name, "quality": quality},
+    )
+    rectifier_model(model, latent)
+    return model
+
+
+def _correction_quality(report: CompilationReport) -> float:
+    """Signal to noise of what is added to the latent, in dB."""
+    return next(layer.snr for layer in report.layers if layer.name == "correction")
 
 
 def output_format(graph: Graph, name: str) -> Format:

@@ -5,6 +5,7 @@ Names of graph inputs and outputs, the same in every integer model:
 * hyper-decoder: ``z_hat`` -> ``psi``
 * context model, phase s: ``psi`` (its block) and ``y_hat.0`` .. ``y_hat.<s-1>`` -> ``mu``
 * sum, phase s: ``mu`` (in chroma the block of psi itself) and ``residual`` -> ``y_hat``
+* rectifier: ``y_hat`` -> ``y_hat_rectified``
 * synthesis: ``y_hat`` (primary) or ``y_hat.Y`` and ``y_hat.UV`` (secondary) -> ``signal``
 
 The signal is the network's output before the output map, clamped to what that map keeps and cut to the tile:
@@ -19,6 +20,7 @@ from torch import nn
 from conformance.networks.context import ContextModel, ContextPhase
 from conformance.networks.hyper import Z_LIMIT, HyperDecoder
 from conformance.networks.primitives import (
+    LEAKY_SLOPE,
     ConvolutionalAttention,
     LightCombineBlock,
     LightResidualBlock,
@@ -27,6 +29,7 @@ from conformance.networks.primitives import (
     ShuffleUp,
     TransformerAttention,
 )
+from conformance.networks.rectifier import Rectifier
 from conformance.networks.synthesis import (
     PrimaryBOP,
     PrimaryHOP,
@@ -239,3 +242,17 @@ def _secondary_high(module: SecondaryHOP) -> FloatGraph:
     x = b.graph.pixel_shuffle("conv3_t.shuffle", b.conv("conv3_t", x, module.conv3_t), 2)
     x = b.gate("iact3", b.graph.crop("TAM.crop", b.tam("TAM", x, module.TAM), 4), module.iact3)
     return b.finish(b.up("conv4_t", x, module.conv4_t), module.shuffle)
+
+
+def rectifier_graph(module: Rectifier) -> FloatGraph:
+    """``y_hat`` to ``y_hat_rectified``; the factors of training become part of first and last weights."""
+    graph = FloatGraph("rectifier")
+    y = graph.input("y_hat", module.conv1.in_channels)
+    given, made = as_array(module.y_scale), as_array(module.correction_scale)
+    first = as_array(module.conv1.weight) * given[None, :, None, None]
+    x = graph.conv("conv1", y, first, as_array(module.conv1.bias), leaky=LEAKY_SLOPE)
+    x = graph.conv("conv2", x, as_array(module.conv2.weight), as_array(module.conv2.bias), leaky=LEAKY_SLOPE)
+    last = as_array(module.conv3.weight) * made[:, None, None, None]
+    x = graph.conv("correction", x, last, as_array(module.conv3.bias) * made)
+    graph.output(graph.add("y_hat_rectified", y, x))
+    return graph
