@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from conformance.generate import draw
 from conformance.generate.build import Context
+from conformance.generate.models import SyntheticModels
 from conformance.generate.plan import Int32, Plan, UInt8, both
 from conformance.generate.registry import recipe
 from conformance.verify.synthetic import Splitmix
@@ -24,11 +25,11 @@ def bound(c: Context, point: str) -> Plan:
     layer alone is wrong, its accumulator has too few bits, or is a float that has lost some of them. With a
     model set from outside, latents are at both ends without such a pattern.
     """
+    if not isinstance(c.models, SyntheticModels):
+        return Plan(size=(64, 80), point=point, symbols=draw.ends_of_values, parts=both(cubes=0))
     model = c.model(0)
     graphs = [c.models.load(model, point, k).graphs["synthesis"] for k in (0, 1)]
     layers = [node for graph in graphs for node in graph.nodes if node.name == FIRST]
-    if len(layers) < 2:
-        return Plan(size=(64, 80), point=point, symbols=draw.ends_of_values, parts=both(cubes=0))
     weights = [layer.tensors["weight"][:, :, 0, 0].astype(np.int64) for layer in layers]
 
     def symbols(random: Splitmix, levels: UInt8, mask: npt.NDArray[np.bool_], threads: int) -> Int32:

@@ -344,7 +344,9 @@ _CUBIC = (
         "rounding",
         _WEIGHT,
         "((2 * n << WEIGHT_BITS) + cube - 1) // (2 * cube)",
-        equivalent="",
+        equivalent="Where the size is odd, chroma of half the size lies half-way between samples, and its "
+        "weights are sixteenths; where it is even, they are divided by the cube of an odd number, and none "
+        "lies half-way between two multiples of 2^-15.",
     ),
     _COLOUR(
         "interpolation-weights-not-normalised",

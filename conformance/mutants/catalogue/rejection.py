@@ -274,6 +274,8 @@ MUTANTS = (
         "rejection",
         "allowed=_area_allows_width,",
         _ANY,
+        equivalent="The widest picture that the field can say has 65,599 columns: with the least height, 64, "
+        "that is 4.2 million samples, and level 1 allows 6.2 million.",
     ),
     _PIH(
         "accepts-high-pictures-beyond-the-level",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conformance.mutants.mutant import Cell, Module, Mutant
 
 _ENTROPY = ("entropy", "latent")
@@ -22,7 +24,16 @@ _PARAMETERS = (
             "parameters.quality_levels",
             (i,),
         )
-        for i in range(8)
+        for i in range(1, 8)
+    ),
+    replace(
+        _entry(
+            "table-quality-level-0",
+            "Level of the quality map's differences",
+            "parameters.quality_levels",
+            (0,),
+        ),
+        equivalent="Entry 0 is level 0, and the distributions of levels 0, 1 and 2 are one and the same.",
     ),
     *(
         _entry(
