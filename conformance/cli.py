@@ -19,6 +19,7 @@ from conformance.executors.choose import DaskOption, require_one
 from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.mutants_command import mutants
+from conformance.suite_page_command import suite_page
 from refdec import __version__
 from refdec.command import (
     MISMATCH,
@@ -60,6 +61,7 @@ app.command()(generate)
 app.command()(bounds)
 app.command()(mutants)
 app.command()(fluster)
+app.command("suite-page")(suite_page)
 app.add_typer(evidence, name="evidence")
 
 
