@@ -180,6 +180,9 @@ def decode(
         latents = decode_latents(coded, case.models, case.settings, observer)
     if begin <= STAGES.index("synthesis") <= end:
         planes = _planes(stream, case, latents, observer)
+        if last == "synthesis":
+            # what synthesis is for belongs to it, although the next stage shows it
+            _cut(stream, planes, observer)
     picture = None
     if last == "picture":
         picture = _picture(stream, case, coded, planes, observer).planes
@@ -194,13 +197,20 @@ def _planes(stream: Codestream, case: Case, latents: Any, observer: Observer | N
     return synthesise_planes(stream.picture, transforms, latents, case.settings, observer, steps)
 
 
+def _cut(stream: Codestream, planes: Any, observer: Observer | None) -> Any:
+    """The planes in the coded chroma format, shown."""
+    cut = coded_planes(stream.picture, *planes)
+    if observer is not None:
+        for name, plane in zip("YUV", cut, strict=True):
+            observer("plane", name, None, plane)
+    return cut
+
+
 def _picture(
     stream: Codestream, case: Case, coded: EntropyResult, planes: Any, observer: Observer | None
 ) -> Picture:
-    cut = coded_planes(stream.picture, *planes)
+    cut = _cut(stream, planes, observer)
     show: Callable[..., None] = observer or (lambda *_arguments: None)
-    for name, plane in zip("YUV", cut, strict=True):
-        show("plane", name, None, plane)
     if enabled_filters(stream.tools, case.settings):
         channel = stream.tools.LEF_chIdx if stream.tools.LEF_enabled_flag else 0
         log_sigma = np.ascontiguousarray(coded.components[0].log_sigma[channel], np.int32)

@@ -79,7 +79,7 @@ def test_a_defect_is_found(row: Row, trusting: None) -> None:
         else:
             case = stream(place)
             with patch.applied(mutant):
-                assert examine(case, mutant.stages[0], case.last) is not None, name
+                assert examine(case, *mutant.stages) is not None, name
 
 
 def test_what_cannot_be_told_cannot_be_told() -> None:
