@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from conformance.generate.entry import MODELS_FOLDER
 from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
 from conformance.verify.engines import settings_of
 from refdec.codestream import parse
@@ -28,6 +29,7 @@ Place = tuple[str, str, str]
 class Row:
     """One node that accumulates.
 
+    :param model: file, in front of it the folder of another model set than the suite's first.
     :param proved: least and largest complete sum of any channel; ``reached``: of any decode.
     :param streams: which streams reach the least and the largest.
     :param percent: the largest share of a channel's proved side that some stream reaches, rounded down.
@@ -88,7 +90,9 @@ def measure(
         folder = models if models is not None else suite.models_folder(record)
         if folder not in sets:
             sets[folder] = bundled_models() if folder is None else open_models(folder)
-        with graphs_run_by(_listening(sets[folder], seen, record.name)):
+        other = record.model_set not in (None, MODELS_FOLDER) and models is None
+        prefix = f"{record.model_set}/" if other else ""
+        with graphs_run_by(_listening(sets[folder], prefix, seen, record.name)):
             decode_picture(
                 parse(suite.stream(record), record.dialect), sets[folder], settings_of(record, "golden")
             )
@@ -96,7 +100,7 @@ def measure(
     return [_row(place, found) for place, found in sorted(seen.items(), key=lambda item: item[0])]
 
 
-def _listening(models: ModelSet, seen: dict[Place, _Seen], stream: str) -> Callable[..., Any]:
+def _listening(models: ModelSet, prefix: str, seen: dict[Place, _Seen], stream: str) -> Callable[..., Any]:
     def run(graph: Graph, inputs: Any, size: tuple[int, int], *, observe: Any = None) -> Any:
         file, name = next(
             (file, name)
@@ -106,7 +110,7 @@ def _listening(models: ModelSet, seen: dict[Place, _Seen], stream: str) -> Calla
         )
 
         def hear(node: str, sums: npt.NDArray[np.int64]) -> None:
-            place = (file, name, node)
+            place = (prefix + file, name, node)
             seen.setdefault(place, _Seen(graph, node)).add(sums, stream)
 
         return golden.run(graph, inputs, size, observe=observe, accumulators=hear)
