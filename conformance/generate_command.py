@@ -35,6 +35,10 @@ def generate(
         int | None, typer.Option("--jobs", "-j", min=1, max=256, help="Processes; all processors by default.")
     ] = None,
     dask: DaskOption = None,
+    statements: Annotated[
+        bool,
+        typer.Option("--statements", help="Records say which statements of docs/ their streams exercise."),
+    ] = False,
     as_list: Annotated[bool, typer.Option("--list", help="Name the streams and make nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +57,7 @@ def generate(
         raise UsageError(f"--models {models}: no such folder, and neither synthetic nor lite")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is no folder")
-    spec = SuiteSpec(seed, names.index(profile) % 3, level, models)
+    spec = SuiteSpec(seed, names.index(profile) % 3, level, models, statements)
     patterns = tuple(only or ())
     try:
         items = chosen(spec, patterns)

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from conformance.coverage.record import record
+from conformance.coverage.report import FILE_FIELD
+from conformance.coverage.statements import STATEMENTS
 from conformance.generate.build import Context
 from conformance.generate.models import SyntheticModels
 from conformance.generate.other_models import OtherModels
@@ -49,12 +52,14 @@ class SuiteSpec:
 
     :param profile: 0 simple, 1 base, 2 high.
     :param models: ``synthetic``, ``lite``, or the folder of a model set.
+    :param statements: records have the ids of the statements that their streams exercise.
     """
 
     seed: int = 1
     profile: int = 1
     level: int = 52
     models: str = SYNTHETIC
+    statements: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,16 @@ def make_stream(spec: SuiteSpec, name: str) -> Made:
     result = item.make(context)
     try:
         if isinstance(result, Refused):
-            return _refused(spec, context, item, result)
-        return _decoded(spec, context, item, result)
+            made, plan = _refused(spec, context, item, result), result.base.plan
+        else:
+            made, plan = _decoded(spec, context, item, result), result
+        if spec.statements:
+            settings = settings_of(plan, made.entry["operating_point"])
+            found = record(made.stream, plan.dialect, context.models, settings).points
+            made.entry[FILE_FIELD] = sorted(point for group, point in found if group == STATEMENTS)
     except RefdecError as error:
         raise GenerateError(f"{name}: {error}") from error
+    return made
 
 
 def settings_of(plan: Plan, operating_point: str) -> Settings:

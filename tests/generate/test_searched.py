@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from conformance.coverage.report import write_statements
+from conformance.coverage.suite import cover
+from conformance.executors.local import InProcess
 from conformance.generate.ascent import PARTS, Search, ascend, sums_of
 from conformance.generate.entry import SuiteSpec, context_of
 from conformance.generate.layers import Layers
@@ -12,6 +18,8 @@ from conformance.generate.other_models import WIDE_SHIFT, OtherModels, Z, gains
 from conformance.generate.plan import Plan
 from conformance.generate.recipes.block_means import displacement, sums
 from conformance.generate.registry import RECIPES, all_items
+from conformance.generate.run import generate_suite
+from conformance.suite.records import open_pictures
 from conformance.verify.synthetic import Splitmix
 from refdec.codestream import CHANNELS
 from refdec.entropy.tables import SCALE_INDEX_MAX, SCALE_INDEX_MIN
@@ -84,3 +92,20 @@ def test_the_second_set_is_only_for_streams_that_name_it() -> None:
     models = OtherModels(1)
     assert not models.has(1, "entropy", 0) and not models.has(0, "bop", 0)
     assert not models.has_eicci("bop", 0)
+
+
+def test_records_with_statements(tmp_path: Path) -> None:
+    only = ["smallest", "twice-ton", "behind-the-end-zeros"]
+    generate_suite(tmp_path, SuiteSpec(statements=True), InProcess(), only=only)
+    entries = {e["name"]: e for e in json.loads((tmp_path / "suite.json").read_text())["streams"]}
+    assert entries["twice-ton"]["statements"] == ["CS-CON-08"]
+    assert {"AR-PIC-08", "CS-PIH-07"} <= set(entries["smallest"]["statements"])
+    assert set(entries["behind-the-end-zeros"]["statements"]) - set(entries["smallest"]["statements"]) == {
+        "CS-CON-06"
+    }
+    before = [entry["statements"] for entry in entries.values()]
+    write_statements(tmp_path, cover(tmp_path))
+    after = json.loads((tmp_path / "suite.json").read_text())["streams"]
+    assert [entry["statements"] for entry in after] == before
+    assert generate_suite(tmp_path, SuiteSpec(statements=True), InProcess(), only=only).kept == 3
+    assert [r.name for r in open_pictures(tmp_path).records]
