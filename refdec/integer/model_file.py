@@ -75,7 +75,7 @@ class Model:
                 prove(graph)
             except OverflowProofError as error:
                 raise error.within(f"graph '{name}'") from None
-        object.__setattr__(self, "digest", _digest(*self._parts()))
+        object.__setattr__(self, "digest", digest_of(*self._parts()))
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, IntArray]]:
         graphs: dict[str, Any] = {}
@@ -100,7 +100,8 @@ def _canonical(value: object) -> str:
         raise ModelError(f"model metadata is not JSON: {error}") from error
 
 
-def _digest(header: Mapping[str, Any], tensors: Mapping[str, IntArray]) -> str:
+def digest_of(header: Mapping[str, Any], tensors: Mapping[str, IntArray]) -> str:
+    """SHA-256 over the parts of a file (AN-FILE-01)."""
     digest = hashlib.sha256(_canonical(header).encode())
     for name in sorted(tensors):
         array = tensors[name]
@@ -110,17 +111,30 @@ def _digest(header: Mapping[str, Any], tensors: Mapping[str, IntArray]) -> str:
     return digest.hexdigest()
 
 
-def save_model(path: str | os.PathLike[str], model: Model) -> str:
-    """Write a model file (replacing ``path`` in one step) and return the model's digest."""
-    header, tensors = model._parts()
+def model_bytes(model: Model) -> bytes:
+    """A model as the bytes of its file."""
+    return file_bytes(*model._parts(), model.digest)
+
+
+def file_bytes(header: Mapping[str, Any], tensors: Mapping[str, IntArray], digest: str) -> bytes:
+    """A file of these parts, whatever they are: it need not hold a model.
+
+    :param header: ``format``, ``kind``, ``graphs`` and ``provenance``.
+    :param digest: what the file states, see :func:`digest_of`.
+    """
     metadata = {
-        "refdec.format": FORMAT,
-        "refdec.kind": model.kind,
+        "refdec.format": header["format"],
+        "refdec.kind": header["kind"],
         "refdec.graphs": _canonical(header["graphs"]),
         "refdec.provenance": _canonical(header["provenance"]),
-        "refdec.sha256": model.digest,
+        "refdec.sha256": digest,
     }
-    data = _ordered(format_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
+    return _ordered(format_tensors({name: np.ascontiguousarray(t) for name, t in tensors.items()}, metadata))
+
+
+def save_model(path: str | os.PathLike[str], model: Model) -> str:
+    """Write a model file (replacing ``path`` in one step) and return the model's digest."""
+    data = model_bytes(model)
     with atomic_file(Path(path)) as file:
         file.write(data)
     return model.digest
@@ -169,7 +183,7 @@ def read_model(data: bytes) -> Model:
         raise ModelError("refdec.graphs and refdec.provenance must be JSON objects")
     kind = metadata.get("refdec.kind", "")
     header = {"format": FORMAT, "kind": kind, "graphs": graphs, "provenance": provenance}
-    found, stated = _digest(header, tensors), metadata.get("refdec.sha256")
+    found, stated = digest_of(header, tensors), metadata.get("refdec.sha256")
     if found != stated:
         raise ModelError(f"digest of the content is {found}, the file states {stated!r}")
     constants = {n.removeprefix("constant/"): t for n, t in tensors.items() if n.startswith("constant/")}
@@ -178,6 +192,14 @@ def read_model(data: bytes) -> Model:
     if model.digest != found:
         raise ModelError("the file is not in canonical form (surplus tensors, or other tensor names)")
     return model
+
+
+def file_parts(data: bytes) -> tuple[dict[str, str], dict[str, IntArray]]:
+    """Metadata and tensors of a file, as they are in it.
+
+    :raises ModelError: it is no such file.
+    """
+    return _metadata(data), _tensors(data)
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -76,7 +76,7 @@ def rewritten(data: bytes, change: Any, *, resign: bool = True) -> bytes:
             "graphs": json.loads(metadata["refdec.graphs"]),
             "provenance": json.loads(metadata["refdec.provenance"]),
         }
-        metadata["refdec.sha256"] = model_file._digest(header, tensors)
+        metadata["refdec.sha256"] = model_file.digest_of(header, tensors)
     return format_tensors(tensors, metadata)
 
 

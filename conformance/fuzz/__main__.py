@@ -1,0 +1,62 @@
+"""``python -m conformance.fuzz``: fuzz, replay one input, measure what a corpus covers, write the report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+Work = Annotated[Path, typer.Option("--work", help="Folder of corpora, findings and journal.")]
+DEFAULT = Path("build/fuzz")
+
+
+@app.command()
+def run(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...")] = None,
+    work: Work = DEFAULT,
+    minutes: Annotated[float, typer.Option("--minutes", help="How long.")] = 10.0,
+    executions: Annotated[
+        int | None, typer.Option("--executions", help="Stop when all runs together have so many.")
+    ] = None,
+    stretch: Annotated[int, typer.Option("--stretch", help="Seconds of one process.")] = 240,
+) -> None:
+    """Fuzz targets in turn, one process at a time; an earlier run in the same folder is continued."""
+    from conformance.fuzz.driver import fuzz
+    from conformance.fuzz.target import targets
+
+    unknown = sorted(set(names or ()) - targets().keys())
+    if unknown:
+        raise typer.BadParameter(f"no target '{unknown[0]}'; there are {', '.join(targets())}")
+    fuzz(
+        work, minutes=minutes, executions=executions, names=names or (), stretch=stretch,
+        progress=lambda line: print(time.strftime("%H:%M:%S"), line, flush=True),
+    )  # fmt: skip
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(metavar="TARGET")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+) -> None:
+    """Give files to a target, outside of the fuzzer: what it answers, or the traceback of a finding."""
+    from conformance.fuzz.target import execute, targets
+
+    for path in files:
+        print(path.name, execute(targets()[name], path.read_bytes()), flush=True)
+
+
+@app.command("list")
+def list_targets() -> None:
+    """The targets and what they read."""
+    from conformance.fuzz.target import targets
+
+    for target in targets().values():
+        print(f"{target.name:16s}{target.purpose}")
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,112 @@
+"""Targets of the decoder as a whole, with small integer models of every operating point and filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from conformance.fuzz import seeds
+from conformance.fuzz.syntax_mutator import mutate_stream
+from conformance.fuzz.target import Disagreement, Finding, Target, answered
+from refdec.codestream import Dialect, parse
+from refdec.decoder import decode, decode_entropy
+from refdec.entropy import ENGINES
+from refdec.errors import BitstreamError
+from refdec.limits import Limits
+
+LIMITS = Limits(max_input_bytes=1 << 20, max_pixels=24_000, max_memory_bytes=512 << 20)
+"""Small pictures, so that many are decoded; larger ones are refused before anything is allocated."""
+MAX_BYTES = 4096
+MODULES = ("refdec",)
+
+
+def _dialect(data: bytes) -> Dialect:
+    """The dialect in which the headers parse, the published one first: both are to be decoded."""
+    for dialect in (Dialect.T840, Dialect.DIS):
+        try:
+            parse(data, dialect, LIMITS)
+        except BitstreamError:
+            continue
+        return dialect
+    return Dialect.T840
+
+
+def entropy_stage(data: bytes) -> str:
+    """Headers and all payloads, golden and jit: the same tensors, or the same error at the same place."""
+    dialect = _dialect(data)
+    found = []
+    for engine in ENGINES:
+        try:
+            coded = decode_entropy(data, seeds.models(), engine=engine, limits=LIMITS, dialect=dialect)
+            tensors = [coded.quality_map]
+            for part in coded.components:
+                tensors += [part.z_hat, part.log_sigma, part.residual, part.residual_dequantised]
+            found.append((tensors, "ok"))
+        except BitstreamError as error:
+            found.append(([], f"{type(error).__name__} {error.element} {error.bit_offset}"))
+    return _same(found)
+
+
+def whole_jit(data: bytes) -> str:
+    """Codestream to picture in the fast engine."""
+
+    def read() -> None:
+        picture = decode(data, seeds.models(), limits=LIMITS, dialect=_dialect(data))
+        if max(int(plane.max()) for plane in picture.planes) >> picture.bit_depth:
+            raise Finding("a sample above the bit depth")
+
+    return answered(read, BitstreamError)
+
+
+def whole(data: bytes) -> str:
+    """Codestream to picture, golden and jit: the same samples, or the same error at the same place."""
+    dialect = _dialect(data)
+    found = []
+    for engine in reversed(ENGINES):
+        try:
+            picture = decode(data, seeds.models(), engine=engine, limits=LIMITS, dialect=dialect)
+            found.append((list(picture.planes), f"ok {picture.bit_depth} {picture.subsampling}"))
+        except BitstreamError as error:
+            found.append(([], f"{type(error).__name__} {error.element} {error.bit_offset}"))
+    return _same(found)
+
+
+def _same(found: list[tuple[list[Any], str]]) -> str:
+    (first, one), (second, two) = found
+    if one != two:
+        raise Disagreement(f"the engines differ: {one}, {two}")
+    for a, b in zip(first, second, strict=True):
+        if (a is None) != (b is None) or (a is not None and not (a.dtype == b.dtype and np.array_equal(a, b))):
+            raise Disagreement("the engines decode other values")
+    return one.split()[0]
+
+
+def _streams() -> Iterator[bytes]:
+    yield from seeds.base_streams(MAX_BYTES)
+    yield from seeds.suite_streams(MAX_BYTES)
+    yield from seeds.bundled_streams(1300)
+
+
+def _few_streams() -> Iterator[bytes]:
+    """Every fourth, and short ones: a decode by both engines takes its time."""
+    yield from seeds.base_streams(2500)
+    yield from islice(seeds.suite_streams(2500), 0, None, 4)
+
+
+TARGETS = (
+    Target(
+        "entropy-stage", "Headers and payloads of whole streams, golden and jit.", entropy_stage, _streams,
+        mutate_stream, MAX_BYTES, seconds=10, share=6, modules=MODULES,
+    ),
+    Target(
+        "whole-jit", "Codestream to picture, fast engine, every filter.", whole_jit, _streams, mutate_stream,
+        MAX_BYTES, seconds=10, share=8, modules=MODULES,
+    ),
+    Target(
+        "whole", "Codestream to picture, golden and jit: same picture or same error.", whole, _few_streams,
+        mutate_stream, MAX_BYTES, seconds=20, share=10, modules=MODULES,
+    ),
+)  # fmt: skip

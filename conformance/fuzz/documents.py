@@ -1,0 +1,142 @@
+"""Targets of what comes as text: suites and their traces, forced decisions of the encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+
+from conformance.encoder.force_file import load_forced
+from conformance.encoder.forced_elements import ForceError
+from conformance.fuzz.json_mutator import mutate_json, mutate_lines
+from conformance.fuzz.target import Finding, Target, answered, file_of
+from conformance.suite.records import INDEX, PictureSuite, Record, checked_trace, open_pictures
+from conformance.verify.suite import SuiteError, open_suite
+from refdec.compare import compare
+from refdec.trace import TraceError, read_trace
+
+LINES = 6
+
+
+def suite_index(data: bytes) -> str:
+    """``suite.json`` of a folder that holds nothing else; then every file that it names is asked for."""
+    path = file_of(data, INDEX)
+
+    def read() -> None:
+        suite = open_pictures(path.parent)
+        for record in suite.records:
+            _ask(suite, record)
+
+    return answered(read, SuiteError)
+
+
+def _ask(suite: PictureSuite, record: Record) -> None:
+    """Whatever a record names lies in the suite's folder, where nothing is but the index itself."""
+    folder = suite.folder.resolve()
+    with suppress(SuiteError):
+        found = suite.models_folder(record)
+        if found is not None and not found.resolve().is_relative_to(folder):
+            raise Finding(f"the models' folder {found} is not in the suite")
+    with suppress(SuiteError):
+        suite.stream(record)
+        raise Finding("a stream was read that is not there")
+    if record.trace is not None:
+        with suppress(SuiteError):
+            suite.trace(record)
+            raise Finding("a trace was read that is not there")
+
+
+def manifest(data: bytes) -> str:
+    """``manifest.json`` of a suite of vectors."""
+    path = file_of(data, "manifest.json")
+    file_of(b"{}", "payloads.json")
+    return answered(lambda: open_suite(path.parent), SuiteError)
+
+
+def trace(data: bytes) -> str:
+    """A trace: read, compared with itself and with a good one, and checked as one of a suite."""
+    path, good = file_of(data, "trace.jsonl"), file_of(_good_trace(), "good.jsonl")
+
+    def read() -> None:
+        found, expected = read_trace(path), read_trace(good)
+        if found.entries and compare(found, found) is not None:
+            raise Finding("a trace that differs from itself")
+        compare(expected, found, common_only=True)
+        compare(found, expected)
+
+    first = answered(read, TraceError)
+    second = answered(lambda: checked_trace(path), SuiteError)
+    return "ok" if "ok" in (first, second) else first
+
+
+def forced(data: bytes) -> str:
+    """A file of forced decisions for the encoder."""
+    path = file_of(data, "force.json")
+    return answered(lambda: load_forced(path), ForceError)
+
+
+def _bundled(folder: str) -> Path:
+    return Path(str(files("conformance").joinpath(folder)))
+
+
+def _good_trace() -> bytes:
+    return next(_traces())
+
+
+def _traces() -> Iterator[bytes]:
+    for path in sorted(_bundled("photos/traces").glob("*.jsonl"))[:6]:
+        yield b"\n".join(path.read_bytes().split(b"\n")[:LINES]) + b"\n"
+
+
+def _indices() -> Iterator[bytes]:
+    index = json.loads((_bundled("photos") / INDEX).read_bytes())
+    for part in range(0, len(index["streams"]), 4):
+        yield json.dumps(index | {"streams": index["streams"][part : part + 2]}).encode()
+
+
+def _manifests() -> Iterator[bytes]:
+    whole = json.loads((_bundled("vectors") / "manifest.json").read_bytes())
+    digest = hashlib.sha256(b"{}").hexdigest()
+    short = {key: value[:2] if isinstance(value, list) else value for key, value in whole.items()}
+    yield json.dumps(short | {"payloads_sha256": digest}).encode()
+    yield json.dumps(short | {"payloads_sha256": digest, "streams": [], "malformed": []}).encode()
+
+
+def _forced() -> Iterator[bytes]:
+    yield json.dumps(
+        {
+            "elements": {"PIH.level_idc": 52, "cube_flag": "random", "fL": [1, 2, 3]},
+            "header_only": {"model_id": 3},
+            "symbols": [{"component": "Y", "values": [1, -2, "escape"], "every": 3, "first": 1}],
+            "hyper_latent": [{"component": "UV", "values": [31], "at": [1, 0, 0]}],
+            "order": ["PIH", "SOZ"],
+            "leave_out": "RDI",
+            "surplus": {"SOZ": "00ff"},
+            "padding": 3,
+            "trailing": "0102",
+        }
+    ).encode()
+    yield b"{}"
+
+
+TARGETS = (
+    Target(
+        "suite", "suite.json, and the files that it names.", suite_index, _indices, mutate_json, 16384,
+        share=2, modules=("conformance/suite/records.py", "conformance/suite/fields.py"),
+    ),
+    Target(
+        "manifest", "manifest.json of a suite of vectors.", manifest, _manifests, mutate_json, 8192,
+        share=1, modules=("conformance/verify/suite.py",),
+    ),
+    Target(
+        "trace", "A trace, read and compared.", trace, _traces, mutate_lines, 8192, share=2,
+        modules=("refdec/trace.py", "refdec/compare.py", "conformance/suite/records.py"),
+    ),
+    Target(
+        "force", "A file of forced decisions of the encoder.", forced, _forced, mutate_json, 4096, share=1,
+        modules=("conformance/encoder/force_file.py", "conformance/encoder/forced_elements.py"),
+    ),
+)  # fmt: skip
