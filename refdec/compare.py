@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from refdec.array_file import read_array
 from refdec.trace import Trace, TraceError, point_of
+
+MAX_VALUES_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def compare(expected: Trace, found: Trace, *, common_only: bool = False) -> Dive
 def _locate(
     name: str, entry: dict[str, Any], other: dict[str, Any], expected: Trace, found: Trace
 ) -> Divergence:
-    pair = [_values(trace, name) for trace in (expected, found)]
+    pair = [_values(trace, name, of) for trace, of in ((expected, entry), (found, other))]
     if pair[0] is None or pair[1] is None:
         return _divergence(entry, "value", f"sha256 {entry['sha256']}", f"sha256 {other['sha256']}")
     if pair[0].shape != pair[1].shape or np.array_equal(pair[0], pair[1]):
@@ -93,15 +96,30 @@ def _locate(
     )
 
 
-def _values(trace: Trace, name: str) -> npt.NDArray[Any] | None:
+def _values(trace: Trace, name: str, entry: dict[str, Any]) -> npt.NDArray[Any] | None:
     path = trace.values_path()
     if path is None:
         return None
     try:
-        with np.load(Path(path), allow_pickle=False) as archive:
-            return archive[name] if name in archive.files else None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            member = f"{name}.npy"
+            if member not in archive.namelist():
+                return None
+            with archive.open(member) as file:
+                values = read_array(file, MAX_VALUES_BYTES)
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise TraceError(f"{path}: cannot read the values ({error})") from error
+    if list(values.shape) != entry["shape"]:
+        raise TraceError(f"the values of {name} in {path} are not of the shape that the trace states")
+    return values
 
 
 def _divergence(

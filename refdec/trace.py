@@ -233,7 +233,7 @@ def read_trace(path: Path) -> Trace:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = json.loads(line, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise TraceError(f"{path}:{number}: no JSON object on this line") from error
         if not isinstance(entry, dict):
@@ -250,5 +250,19 @@ def read_trace(path: Path) -> Trace:
         missing = {"point", "shape", "dtype", "sha256"} - entry.keys()
         if missing:
             raise TraceError(f"{path}: an entry lacks {', '.join(sorted(missing))}")
+        _require_names(path, entry)
         trace.entries[key(entry["point"], entry.get("component"), entry.get("region"))] = entry
     return trace
+
+
+def _require_names(path: Path, entry: Mapping[str, Any]) -> None:
+    """:raises TraceError: what tells one tensor from another is not of the types that it must be."""
+    point, component, region = entry["point"], entry.get("component"), entry.get("region")
+    if not isinstance(point, str) or not isinstance(component, str | None):
+        raise TraceError(f"{path}: point and component of an entry must be names")
+    if isinstance(region, bool) or not isinstance(region, int | None):
+        raise TraceError(f"{path}: the region of {point} is no integer")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -49,7 +49,7 @@ def load_forced(path: Path) -> Forced:
         raise ForceError(f"{path}: cannot read it as JSON ({' '.join(str(error).split())})") from error
     try:
         return from_json(content)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ForceError(f"{path}: {error}") from error
 
 

@@ -21,11 +21,14 @@ from conformance.encoder.source import (
     UInt8,
 )
 from conformance.training.pictures import to_yuv
+from refdec.array_file import read_array as load_array
 from refdec.codestream.geometry import ceil_div
+from refdec.limits import DEFAULT_LIMITS
 from refdec.picture import Picture
 
 FORMATS = ("PNG", "JPEG", "PPM", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".ppm", ".pgm", ".pnm", ".bmp", ".tif", ".tiff", ".webp"))
+MAX_ARRAY_BYTES = 6 * DEFAULT_LIMITS.max_pixels
 WIDE_DEPTH = 10
 """Depth in which samples of more than 8 bits are coded unless the caller says otherwise."""
 _WIDE_MODES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
@@ -207,8 +210,9 @@ def read_array(path: Path, colour: Literal["RGB", "YCbCr"], bit_depth: int | Non
     :raises PictureFileError: as :func:`read_picture`.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            array = load_array(file, MAX_ARRAY_BYTES)
+    except (OSError, ValueError) as error:
         raise PictureFileError(f"{path}: cannot read the picture ({error})") from error
     if array.ndim == 3 and array.shape[2] == 3 and array.shape[0] != 3:
         array = array.transpose(2, 0, 1)

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from refdec.array_file import read_array
 from refdec.codestream.geometry import latent_size
 from refdec.errors import RefdecError
 
 Int8 = npt.NDArray[np.int8]
 LIMIT = 8
 GREY_ZERO, GREY_STEP = 128, 16
+MAX_BYTES = 16 << 20
 STEP = 16
 """Luma samples per latent sample."""
 
@@ -79,7 +81,7 @@ def load_map(path: Path, size: tuple[int, int]) -> Int8:
     """
     try:
         values = _read(path)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, OverflowError, Image.DecompressionBombError) as error:
         raise QualityMapError(f"{path}: cannot read the quality map ({error})") from error
     if values.ndim != 2 or values.size == 0:
         raise QualityMapError(f"{path}: expected rows and columns, found shape {list(values.shape)}")
@@ -93,11 +95,11 @@ def load_map(path: Path, size: tuple[int, int]) -> Int8:
 def _read(path: Path) -> npt.NDArray[np.int64]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        array = np.load(path, allow_pickle=False)
-        if array.dtype.kind not in "iu":
-            raise ValueError(f"values of type {array.dtype}, expected integers")
-        return array.astype(np.int64)
+        with path.open("rb") as file:
+            return read_array(file, MAX_BYTES).astype(np.int64)
     if suffix in (".txt", ".csv"):
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"more than {MAX_BYTES} bytes")
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = [[int(word) for word in line.replace(",", " ").split()] for line in lines if line.strip()]
         if len({len(row) for row in rows}) > 1:

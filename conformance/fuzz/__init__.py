@@ -1,1 +1,1 @@
-"""Hostile input: targets that give any bytes to one reader, mutators that know its syntax, and their driver."""
+"""Hostile input: targets that give bytes to one reader, mutators that know its syntax, a driver."""

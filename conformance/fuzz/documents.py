@@ -11,6 +11,10 @@ from pathlib import Path
 
 from conformance.encoder.force_file import load_forced
 from conformance.encoder.forced_elements import ForceError
+from conformance.evidence.collect import DIGEST, STAGES
+from conformance.evidence.compare import compare as compare_evidence
+from conformance.evidence.record import SCHEMA
+from conformance.evidence.record import read as read_evidence
 from conformance.fuzz.json_mutator import mutate_json, mutate_lines
 from conformance.fuzz.target import Finding, Target, answered, file_of
 from conformance.suite.records import INDEX, PictureSuite, Record, checked_trace, open_pictures
@@ -72,6 +76,18 @@ def trace(data: bytes) -> str:
     return "ok" if "ok" in (first, second) else first
 
 
+def evidence(data: bytes) -> str:
+    """Evidence of what a machine decodes, and a comparison with itself."""
+    path = file_of(data, "evidence.json")
+
+    def read() -> None:
+        found = read_evidence(path)
+        if not compare_evidence(found, found).equal:
+            raise Finding("evidence that differs from itself")
+
+    return answered(read, SuiteError)
+
+
 def forced(data: bytes) -> str:
     """A file of forced decisions for the encoder."""
     path = file_of(data, "force.json")
@@ -105,6 +121,36 @@ def _manifests() -> Iterator[bytes]:
     yield json.dumps(short | {"payloads_sha256": digest, "streams": [], "malformed": []}).encode()
 
 
+def _evidence() -> Iterator[bytes]:
+    digest = hashlib.sha256(b"").hexdigest()
+    columns = list(STAGES)
+    yield json.dumps(
+        {
+            "schema": SCHEMA,
+            "target": "x86-64 jit",
+            "refdec": "0.1",
+            "sources": digest,
+            "machine": {
+                "architecture": "x86_64", "cpu": "any", "byte_order": "little", "pointer_bits": 64,
+                "processors": 2, "operating_system": "Linux",
+            },
+            "execution": {"kind": "native", "signs": []},
+            "software": {"python": "3.11", "numpy": "2", "numba": None},
+            "engine": {
+                "asked": "jit", "ran": {"entropy": ["jit"]}, "compiled": True, "threads": 1,
+                "layout": "contiguous", "device": "cpu",
+            },
+            "instructions": {"target_cpu": "a", "form": "pairs", "main_tile": 8, "counts": {"vpaddd": 3}},
+            "suites": {"vectors": digest},
+            "seconds": 1.5,
+            "stages": {columns[0]: digest},
+            "columns": columns,
+            "streams": {"vectors": {"plain": [digest[:DIGEST]] + [""] * (len(columns) - 1)}},
+            "disagreeing": [],
+        }
+    ).encode()  # fmt: skip
+
+
 def _forced() -> Iterator[bytes]:
     yield json.dumps(
         {
@@ -134,6 +180,11 @@ TARGETS = (
     Target(
         "trace", "A trace, read and compared.", trace, _traces, mutate_lines, 8192, share=2,
         modules=("refdec/trace.py", "refdec/compare.py", "conformance/suite/records.py"),
+    ),
+    Target(
+        "evidence", "Evidence of what another machine decodes, read and compared.", evidence, _evidence,
+        mutate_json, 4096, share=1,
+        modules=("conformance/evidence/record.py", "conformance/suite/fields.py"),
     ),
     Target(
         "force", "A file of forced decisions of the encoder.", forced, _forced, mutate_json, 4096, share=1,

@@ -77,6 +77,8 @@ def lower_priority() -> None:
     os.nice(15)
     with suppress(OSError):
         os.setsid()
+    if os.getsid(0) != os.getpid():
+        return  # the session is that of a shell, which shall not become slow
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text("15", encoding="ascii")
 

@@ -9,9 +9,9 @@ from typing import Any
 from conformance.fuzz.target import MutateBytes
 
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 8, 16, 255, 256, 1 << 31, 1 << 63, 1 << 64, -(1 << 63), 10**30, 0.5, 1e308,
-    float("inf"), float("nan"), "", "a", "0", "..", "/", "../../x", "\x00", "é", "\ud800", "a" * 300, [], {},
-    [None], [[]], [0, 0], {"a": 0},
+    None, True, False, 0, 1, -1, 2, 8, 16, 255, 256, 1 << 31, 1 << 63, 1 << 64, -(1 << 63), 10**30, 0.5,
+    1e308, float("inf"), float("nan"), "", "a", "0", "..", "/", "../../x", "\x00", "é", "\ud800", "a" * 300,
+    [], {}, [None], [[]], [0, 0], {"a": 0},
 )  # fmt: skip
 DEEP = 3000
 

@@ -92,7 +92,9 @@ def _run(item: Graph) -> None:
 def _work(item: Graph, shapes: Any) -> int:
     """Products of all convolutions."""
     positions = max(h * w for _, h, w in shapes.values())
-    return positions * sum(t.size for node in item.nodes for role, t in node.tensors.items() if role != "table")
+    return positions * sum(
+        t.size for node in item.nodes for role, t in node.tensors.items() if role != "table"
+    )
 
 
 def _input(item: Graph, entry: GraphInput, turn: int) -> Any:

@@ -171,7 +171,9 @@ def quality(data: bytes) -> str:
     value, result = alike(decode)
     if value is not None:
         deltas = entropy.engine("golden").quality_map_deltas(value, rounding=rounding)
-        if not np.array_equal(entropy.engine("golden").quality_map_from_deltas(deltas, rounding=rounding), value):
+        if not np.array_equal(
+            entropy.engine("golden").quality_map_from_deltas(deltas, rounding=rounding), value
+        ):
             raise Disagreement("a quality map that is coded and decoded again is another")
     return result
 
@@ -194,7 +196,7 @@ def scales(data: bytes) -> str:
     flags = None if data[1] & 64 else (draw[:channels] & 1).astype(np.uint8)
     cubes = None
     if not data[0] & 128:
-        rows, columns = -(-(-(-h // 2)) // 8), -(-(-(-w // 2)) // 8)
+        rows, columns = ((side + 15) // 16 for side in (h, w))
         cubes = (draw[: 4 * rows * columns] & 1).reshape(4, rows, columns).astype(np.uint8)
 
     def compute(engine: EntropyEngine) -> Any:

@@ -44,9 +44,7 @@ def planar(data: bytes) -> str:
     path = file_of(data[4:], "picture.yuv")
     size = (data[0] << 8 & 0x300 | data[1], data[2])
     name = f"yuv{('444', '422', '420')[data[3] % 3]}p{(8, 10)[data[3] >> 4 & 1]}"
-    return answered(
-        lambda: read_picture(path, sample_format=SampleFormat(name), size=size), PictureFileError
-    )
+    return answered(lambda: read_picture(path, sample_format=SampleFormat(name), size=size), PictureFileError)
 
 
 def quality_file(data: bytes) -> str:

@@ -25,7 +25,15 @@ from refdec.codestream.tool_syntax import TON
 from refdec.errors import RefdecError
 from refdec.limits import DEFAULT_LIMITS
 
-ANYTHING_WRONG = (RefdecError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, StopIteration)
+ANYTHING_WRONG = (
+    RefdecError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    StopIteration,
+)
 Part = tuple[Marker, bytes]
 SEGMENTS: dict[Marker, Segment] = {Marker.PIH: PIH, Marker.TON: TON, Marker.RDI: RDI}
 CODED = (Marker.SOZ, Marker.SORP, Marker.SORS, Marker.SOQ)

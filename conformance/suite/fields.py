@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from conformance.verify.suite import SuiteError
+from refdec.errors import RefdecError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class SuiteError(RefdecError):
+    """A suite that is damaged or cannot be read."""
+
+    exit_code = 2
+    code = "suite"
 
 
 class Fields:
@@ -27,6 +34,11 @@ class Fields:
 
     def __contains__(self, key: str) -> bool:
         return self._value.get(key) is not None
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The object as it is."""
+        return self._value
 
     def any(self, key: str) -> Any:
         """The value as it is."""

@@ -7,23 +7,22 @@ the error class for one that must be rejected, values and bytes for a bare paylo
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from refdec.errors import RefdecError
+from conformance.suite.fields import Fields, SuiteError, inside, read_json, read_limited
 
 FORMAT_VERSION = 1
+MANIFEST, PAYLOADS = "manifest.json", "payloads.json"
+GROUPS = ("streams", "malformed")
+MAX_INDEX_BYTES = 64 << 20
+MAX_STREAM_BYTES = 64 << 20
+MAX_STREAMS = 10_000
 
-
-class SuiteError(RefdecError):
-    """A suite that is damaged or cannot be read."""
-
-    exit_code = 2
-    code = "suite"
+__all__ = ["Suite", "SuiteError", "bundled_suite", "open_suite"]
 
 
 @dataclass(frozen=True)
@@ -50,40 +49,25 @@ def open_suite(folder: Path) -> Suite:
 
     :raises SuiteError: a file is absent, or is not the one that the manifest means.
     """
-    manifest = _json(_read(folder / "manifest.json"), folder / "manifest.json")
-    if manifest.get("refconf_suite") != FORMAT_VERSION:
-        raise SuiteError(f"{folder}/manifest.json: no suite manifest of format {FORMAT_VERSION}")
-    try:
-        streams = {
-            entry["file"]: _checked(folder / "streams" / entry["file"], entry["sha256"])
-            for group in ("streams", "malformed")
-            for entry in manifest[group]
-        }
-        payloads = _json(
-            _checked(folder / "payloads.json", manifest["payloads_sha256"]), folder / "payloads.json"
+    manifest = Fields(read_json(folder / MANIFEST, MAX_INDEX_BYTES), MANIFEST)
+    if manifest.any("refconf_suite") != FORMAT_VERSION:
+        raise SuiteError(f"{folder / MANIFEST}: no suite manifest of format {FORMAT_VERSION}")
+    entries = [entry for group in GROUPS for entry in manifest.objects(group, MAX_STREAMS)]
+    streams = {
+        entry.path("file", ".jai"): _checked(
+            folder / "streams", entry.path("file", ".jai"), entry.digest("sha256"), MAX_STREAM_BYTES
         )
-    except (KeyError, TypeError) as error:
-        raise SuiteError(f"{folder}/manifest.json lacks {error}") from error
-    return Suite(manifest, streams, payloads)
+        for entry in entries
+    }
+    _checked(folder, PAYLOADS, manifest.digest("payloads_sha256"), MAX_INDEX_BYTES)
+    payloads = read_json(folder / PAYLOADS, MAX_INDEX_BYTES)
+    return Suite(manifest.content, streams, payloads)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SuiteError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _checked(path: Path, sha256: str) -> bytes:
-    data = _read(path)
+def _checked(folder: Path, name: str, sha256: str, most: int) -> bytes:
+    path = inside(folder, name)
+    data = read_limited(path, most)
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise SuiteError(f"{path} is not the file that the manifest means: sha256 {found}, expected {sha256}")
     return data
-
-
-def _json(data: bytes, path: Path) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError as error:
-        raise SuiteError(f"{path} is no JSON") from error
