@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,11 +60,7 @@ def run(
         raise UsageError(f"--layout {layout}: expected contiguous or channels_last")
     if target is not None and re.fullmatch(NAME, target) is None:
         raise UsageError(f"--target {target}: expected a short name")
-    with tempfile.TemporaryDirectory(prefix="refconf-evidence-") as cache:
-        # Kernels are compiled in this run, so that what is listed is what ran.
-        if "numba" not in sys.modules:
-            os.environ["NUMBA_CACHE_DIR"] = cache
-        facts = gather(engine, threads, layout, device, suite, models, tuple(only or ()), max_pixels, target)
+    facts = gather(engine, threads, layout, device, suite, models, tuple(only or ()), max_pixels, target)
     from conformance.evidence.record import write
 
     write(output, facts)

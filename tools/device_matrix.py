@@ -63,6 +63,7 @@ class Target:
     :param flags: of the processor that it needs.
     :param suite: the generated suite instead of the bundled ones.
     :param generates: make the generated suite there and note its digest.
+    :param cuda: it needs a GPU that PyTorch can use.
     :param absent: why it cannot run here at all.
     """
 
@@ -73,6 +74,7 @@ class Target:
     flags: tuple[str, ...] = ()
     suite: bool = False
     generates: bool = False
+    cuda: bool = False
     absent: str = ""
 
     @property
@@ -108,7 +110,7 @@ TARGETS = (
     Target("generated i386 golden", GOLDEN, where="i386", suite=True),
     Target("generated AArch64 jit", where="arm64", suite=True),
     Target("generated s390x golden", GOLDEN, where="s390x", suite=True),
-    Target("CUDA twin", absent="no GPU was at hand"),
+    Target("CUDA twin", (*TWIN, "--device", "cuda"), cuda=True),
     Target("AArch64 hardware", absent="none was at hand; `refconf evidence` is the command for it"),
     Target("Apple silicon", absent="none was at hand; `refconf evidence` is the command for it"),
     Target("AVX-512 under an emulator", absent="qemu-user emulates up to AVX2; the rows above are native"),
@@ -116,10 +118,21 @@ TARGETS = (
 )
 
 
+def has_cuda() -> bool:
+    """Whether PyTorch is here and sees a GPU."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())
+
+
 def interpreter(target: Target, roots: Path) -> list[str] | str:
     """The words that start Python for a target, or why they cannot."""
     if target.absent:
         return target.absent
+    if target.cuda:
+        return [sys.executable] if has_cuda() else "no GPU was at hand"
     if target.where is None:
         if platform.machine() != "x86_64":
             return f"this machine is {platform.machine()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import warnings
 from typing import Any
 
 # Per family: what multiplies and adds in the inner loops, then arithmetic on floats, of which there is none.
@@ -78,7 +79,10 @@ def of_kernels() -> dict[str, Any] | None:
 
     dispatcher: Any = kernels.run_program
     signature = dispatcher.signatures[0]
-    assembly = dispatcher.inspect_asm(signature)
+    with warnings.catch_warnings():
+        # Numba says that there is nothing to see in cached code; that is looked at here.
+        warnings.simplefilter("ignore")
+        assembly = dispatcher.inspect_asm(signature)
     fresh = "run_program" in assembly and assembly.count("\n") > 1000
     if not fresh:
         again = njit(signature, nogil=True, error_model="numpy")(dispatcher.py_func)
