@@ -15,6 +15,7 @@ from refdec.command import (
     MISMATCH,
     JsonOption,
     UsageError,
+    binary_stdout,
     means_stdout,
     note,
     read_input,
@@ -157,6 +158,8 @@ def decode(
     from refdec.settings import Settings
 
     target = None if means_stdout(output) else require_writable(Path(output), source=stream)
+    if target is None:
+        binary_stdout()
     settings = Settings(
         _engine(engine),
         threads,

@@ -156,6 +156,11 @@ def note(line: str) -> None:
             sys.stderr.flush()
 
 
+def somebody_watches() -> bool:
+    """Whether stderr is a terminal, so that progress can be shown on it."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def read_input(name: str, max_bytes: int) -> bytes:
     """The bytes of a file, or of stdin for ``-``; of what has no length, not more than one byte beyond
     ``max_bytes`` is read.

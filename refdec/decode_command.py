@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 from refdec.atomic_file import atomic_file
 from refdec.codestream import Dialect, PictureHeader, parse
-from refdec.command import binary_stdout, note, read_input
+from refdec.command import binary_stdout, note, read_input, somebody_watches
 from refdec.decoder import decode_picture, post_filters
 from refdec.limits import Limits
 from refdec.models_io import ModelSet
@@ -127,7 +126,7 @@ def _write(picture: Picture, output: Path | None, kind: str) -> None:
 def _progress(header: PictureHeader, settings: Settings) -> Iterator[Progress | None]:
     """A bar on stderr, where somebody watches and has to wait."""
     long = LONG_PIXELS_GOLDEN if settings.engine == "golden" else LONG_PIXELS
-    if not sys.stderr.isatty() or header.width * header.height < long:
+    if not somebody_watches() or header.width * header.height < long:
         yield None
         return
     from rich.console import Console

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection, wait
 from pickle import PicklingError
 from typing import Any, Generic
 
+from conformance import child_process
 from conformance.executors.interface import Died, Done, Raised, Result, Task, TimedOut, Told, attempt, raised
 
 START_SECONDS = 120.0
@@ -28,7 +29,7 @@ class Worker(Generic[Task]):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work, idle), daemon=True)
-        self.process.start()
+        child_process.start(self.process)
         theirs.close()
         self.ready = False
         self.deadline = time.monotonic() + START_SECONDS
@@ -130,6 +131,7 @@ class Processes:
 
 
 def _serve(connection: Connection, work: Callable[[Task], Any], idle: float | None) -> None:
+    child_process.end_with_parent()
     # Importing the work is part of the start, which unpickling it has done by now. Whoever gave the work may
     # be gone at any time: then nobody is left to tell.
     with suppress(EOFError, OSError, KeyboardInterrupt, Told):

@@ -13,12 +13,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.executors import Died, Done, Executor, Raised
+from conformance.child_process import ending
+from conformance.executors import Died, Done, Executor, Raised, Result
 from conformance.generate.entry import (
     MODELS_FOLDER,
     OTHERS_FOLDER,
@@ -37,6 +38,7 @@ from conformance.program import program_digest
 from conformance.suite.records import GROUPS, INDEX, SCHEMA
 from conformance.suite.write import index_text
 from refdec import __version__
+from refdec.atomic_file import PARTIAL, atomic_file
 from refdec.codestream import Dialect
 from refdec.codestream.profiles import PROFILE_NAMES
 
@@ -87,6 +89,8 @@ def generate_suite(
     _write_models(folder, spec, items)
     missing = [item.name for item in items if not journal.keeps(item.name)]
     done = len(items) - len(missing)
+    if missing:  # the index of an earlier suite says nothing about what is here until all is made
+        (folder / INDEX).unlink(missing_ok=True)
     try:
         with closing(_made(spec, missing, executor)) as finished:
             for made in finished:
@@ -115,9 +119,16 @@ def _made(spec: SuiteSpec, names: Sequence[str], executor: Executor) -> Generato
             elif isinstance(result, Died) and last:
                 lost.append(name)
             else:
-                told = result.text if isinstance(result, Raised) else repr(result)
-                raise GenerateError(f"{name}: {told}")
+                raise GenerateError(f"{name}: {_told(result)}")
         names = lost
+
+
+def _told(result: Result) -> str:
+    if isinstance(result, Raised):
+        return result.text
+    if isinstance(result, Died):
+        return f"{ending(result.exit_code)}, {ATTEMPTS} times; fewer --jobs leave more memory for each"
+    return f"stopped after {TIMEOUT:g} s"
 
 
 def chosen(spec: SuiteSpec, only: Sequence[str] = ()) -> list[Item]:
@@ -153,7 +164,7 @@ def _write_index(folder: Path, spec: SuiteSpec, items: list[Item], entries: list
         "seed": spec.seed,
     }
     text = index_text(index, entries)
-    (folder / PAGES).write_text(pages(index["name"], items), encoding="utf-8")
+    _write(folder / PAGES, pages(index["name"], items).encode())
     _write(folder / INDEX, text.encode())
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -169,9 +180,8 @@ def _remove_others(folder: Path, entries: list[dict[str, Any]]) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     """A file that is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with atomic_file(path) as file:
+        file.write(data)
 
 
 class _Journal:
@@ -181,6 +191,8 @@ class _Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.path = folder, folder / JOURNAL
         self.head = json.dumps({"made_by": fingerprint(spec)}) + "\n"
+        for left in folder.glob(f".*{PARTIAL}"):  # by a run that was killed
+            left.unlink()
         self.entries = self._read()
         self.rewrite(list(self.entries))
         self.file = self.path.open("a", encoding="utf-8")
@@ -193,8 +205,9 @@ class _Journal:
         entries = {}
         for line in lines if first == self.head else ():
             if line.endswith("\n"):  # a line without its end is where an earlier run was stopped
-                entry = json.loads(line)
-                entries[entry["name"]] = entry
+                with suppress(ValueError, LookupError, TypeError):  # or where a disk lost it
+                    entry = json.loads(line)
+                    entries[entry["name"]] = entry
         return entries
 
     def keeps(self, name: str) -> bool:

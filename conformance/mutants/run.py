@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
+from conformance import child_process
 from conformance.mutants import patch
 from conformance.mutants.cases import Case
 from conformance.mutants.mutant import STAGES, Mutant
@@ -202,7 +203,7 @@ class _Child:
         self.finding: Finding | None = None
         self.connection, theirs = context.Pipe(duplex=False)
         self.process = context.Process(target=_serve, args=(theirs, task, mutant), daemon=True)
-        self.process.start()
+        child_process.start(self.process)
         theirs.close()
 
     def end(self) -> None:
@@ -251,7 +252,7 @@ def _heard(child: _Child, readable: bool) -> Result | None:
             child.process.join(5)
             if child.process.exitcode == -signal.SIGPROF:
                 return child.lost("hang", "stopped")
-            return child.lost("crash", f"its process died, exit code {child.process.exitcode}")
+            return child.lost("crash", child_process.ending(child.process.exitcode))
         if isinstance(message, BaseException):
             raise message
         if isinstance(message, Result):
@@ -265,6 +266,7 @@ def _heard(child: _Child, readable: bool) -> Result | None:
 
 
 def _serve(connection: Connection, task: _Task, mutant: Mutant) -> None:
+    child_process.end_with_parent()
     _limit_memory()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from pathlib import Path
 
+from conformance.child_process import ending
 from conformance.executors import (
     Died,
     Done,
@@ -161,8 +162,7 @@ def _verdict(record: Record, engine: str, result: Result) -> Outcome:
     if isinstance(result, Raised):
         return replace(blank, detail=result.text)
     if isinstance(result, Died):
-        code = "unknown" if result.exit_code is None else result.exit_code
-        return replace(blank, status="crash", detail=f"its process died, exit code {code}")
+        return replace(blank, status="crash", detail=ending(result.exit_code))
     assert isinstance(result, TimedOut)
     return replace(
         blank, status="timeout", detail=f"stopped after {result.seconds:g} s", seconds=result.seconds

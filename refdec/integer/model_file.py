@@ -175,7 +175,8 @@ def read_model(data: bytes) -> Model:
     metadata = _metadata(data)
     if metadata.get("refdec.format") != FORMAT:
         raise ModelError(
-            f"model format is {metadata.get('refdec.format')!r}, this version of refdec reads {FORMAT!r}"
+            f"model format is {metadata.get('refdec.format')!r}, this version of refdec reads {FORMAT!r}: "
+            "the file was made by another version; import its checkpoint with this one, or use that version"
         )
     tensors = _tensors(data)
     graphs, provenance = (_json(metadata, key) for key in ("refdec.graphs", "refdec.provenance"))

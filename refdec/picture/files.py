@@ -78,7 +78,10 @@ def write_yuv(picture: Picture, file: IO[bytes]) -> None:
 def write_npy(picture: Picture, file: IO[bytes]) -> None:
     """One array ``[3, h, w]``, uint8 or little-endian uint16."""
     planes = np.stack(picture.planes)
-    np.lib.format.write_array(file, planes.astype(planes.dtype.newbyteorder("<")), allow_pickle=False)
+    planes = planes.astype(planes.dtype.newbyteorder("<"))
+    # NumPy's own writing of the values does not say why it fails on a full disk.
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(planes))
+    file.write(planes.tobytes())
 
 
 WRITERS: dict[str, Callable[[Picture, IO[bytes]], None]] = {

@@ -39,15 +39,21 @@ def digest(values: NDArray[np.int32]) -> str:
 def load(group: str) -> dict[str, NDArray[np.int32]]:
     """The tables of a group by name, int32, read-only.
 
-    :raises ModelError: a table's values do not have the digest stated beside them.
+    :raises ModelError: the file cannot be read, or values do not have the digest stated beside them.
     """
     if group not in GROUPS:
         raise ValueError(f"no group of tables {group!r}; there are {', '.join(GROUPS)}")
-    text = files(__name__).joinpath(f"{group}.json").read_text(encoding="ascii")
+    try:
+        entries = json.loads(files(__name__).joinpath(f"{group}.json").read_text(encoding="ascii"))
+        arrays = {
+            name: (np.array(entry["values"], np.int32).reshape(entry["shape"]), entry["sha256"])
+            for name, entry in entries.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ModelError(f"tables {group} cannot be read ({error}): damaged installation") from error
     result: dict[str, NDArray[np.int32]] = {}
-    for name, entry in json.loads(text).items():
-        values = np.array(entry["values"], np.int32).reshape(entry["shape"])
-        if digest(values) != entry["sha256"]:
+    for name, (values, stated) in arrays.items():
+        if digest(values) != stated:
             raise ModelError(
                 f"table {group}.{name} does not have the digest stated with it: damaged installation"
             )

@@ -86,7 +86,7 @@ class Losing:
 
 
 def test_a_stream_that_is_lost_again_and_again(tmp_path: Path) -> None:
-    with pytest.raises(GenerateError, match="smallest: Died"):
+    with pytest.raises(GenerateError, match="smallest: its process died of SIGKILL"):
         generate_suite(tmp_path, SPEC, Losing(), only=["smallest"])
     assert not (tmp_path / "suite.json").exists()
 

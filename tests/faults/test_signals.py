@@ -1,0 +1,184 @@
+"""Commands that are interrupted, terminated or killed in the middle of their output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from refdec.atomic_file import PARTIAL
+from refdec.command import INTERRUPTED, TERMINATED
+from tests.faults.conftest import SMALLEST, leftovers
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+MEGAPIXEL = SMALLEST.with_name("megapixel.jai")
+
+SLOW_DISK = """
+import sys, time
+import numpy as np
+import refdec.decode_command as command
+from refdec.cli import app
+from refdec.command import run
+from refdec.picture import Picture
+
+def write(picture, file, kind):
+    file.write(bytes(100000))
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+
+plane = np.zeros((64, 64), np.uint8)
+command.decode_picture = lambda *_, **__: Picture((plane, plane, plane), "RGB", 8, (1, 1))
+command.write = write
+sys.exit(run(app, sys.argv[1:]))
+"""
+"""A decode that has written a part of its picture, says so and waits."""
+
+
+@contextmanager
+def started(*line: str) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own, which is gone afterwards."""
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody asked about does not."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+@pytest.mark.parametrize(
+    "number, codes, said",
+    [
+        # Python ends itself with SIGINT where the interruption met text that was being executed.
+        (signal.SIGINT, (INTERRUPTED, -signal.SIGINT), "interrupted\n"),
+        (signal.SIGTERM, (TERMINATED,), "terminated\n"),
+        (signal.SIGKILL, (-signal.SIGKILL,), ""),
+    ],
+)
+def test_a_picture_that_is_not_finished_is_not_there(
+    number: signal.Signals, codes: tuple[int, ...], said: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.png"
+    with started(sys.executable, "-c", SLOW_DISK, "decode", str(SMALLEST), str(output)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        (partial,) = leftovers(tmp_path)
+        assert partial.startswith(".out.png.") and partial.endswith(PARTIAL)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode in codes and error == said
+    assert leftovers(tmp_path) == ([partial] if number == signal.SIGKILL else [])
+    if number == signal.SIGKILL:
+        line = [sys.executable, "-m", "refdec", "decode", str(SMALLEST), str(output)]
+        subprocess.run(line, check=True, capture_output=True)
+        assert leftovers(tmp_path) == [partial, "out.png"], "what is left does not disturb"
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """Such as by nohup."""
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{SLOW_DISK}".replace("60", "1")
+    output = str(tmp_path / "out.png")
+    with started(sys.executable, "-c", code, "decode", str(SMALLEST), output) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+    assert process.returncode == 0 and leftovers(tmp_path) == ["out.png"]
+
+
+def descendants(number: int) -> set[int]:
+    """Processes that a process started, and theirs."""
+    found: set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == number:
+            child = int(path.parent.name)
+            found |= {child} | descendants(child)
+    return found
+
+
+WORKERS = """
+import sys, time
+from conformance.executors.processes import Processes
+from refdec.command import run
+import typer
+
+app = typer.Typer()
+
+@app.command()
+def go():
+    print("started", flush=True)
+    for name, result in Processes(2).run(time.sleep, {"a": 0, "b": 0, "c": 90.0, "d": 90.0}, 120):
+        print(name, flush=True)
+
+if __name__ == "__main__":
+    sys.exit(run(app, []))
+"""
+"""Two workers that have shown that they run, and are busy."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes as Linux shows them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent_and_say_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(WORKERS)
+    with started(sys.executable, str(script)) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["started\n", "a\n", "b\n"]
+        workers = descendants(process.pid)
+        assert len(workers) >= 2
+        # Ctrl-C goes to everybody, the others to one.
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+        deadline = time.monotonic() + 20
+        while any(map(alive, workers)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(map(alive, workers))
+    said = {signal.SIGINT: "interrupted\n", signal.SIGTERM: "terminated\n"}
+    assert error == said.get(number, "")
+
+
+@pytest.mark.slow
+def test_a_decode_ends_at_once_wherever_it_is(tmp_path: Path) -> None:
+    """Real decodes, interrupted at twenty moments."""
+    line = [sys.executable, "-m", "refdec", "decode", str(MEGAPIXEL), str(tmp_path / "out.png")]
+    start = time.monotonic()
+    subprocess.run(line, check=True, capture_output=True)
+    whole = time.monotonic() - start
+    (tmp_path / "out.png").unlink()
+    for number in range(1, 21):
+        which = (signal.SIGINT, signal.SIGTERM)[number % 2]
+        with started(*line) as process:
+            time.sleep(0.2 + whole * number / 20)
+            begin = time.monotonic()
+            process.send_signal(which)
+            _, error = process.communicate(timeout=60)
+            assert time.monotonic() - begin < 10 and "Traceback" not in error
+        if process.returncode == 0:
+            (tmp_path / "out.png").unlink()
+        assert leftovers(tmp_path) == []
