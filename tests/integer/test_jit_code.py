@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from numba import njit, types
 
+from conformance.evidence import instructions
 from refdec.integer.jit import kernels, vector_ir
 
 FLOATS = re.compile(
@@ -50,6 +51,14 @@ def test_the_inner_loop_is_multiply_adds_without_spills(fresh) -> None:
     wide = r"[yz]mm" if "ymm" in asm else "xmm"
     clean = [b for b in loops if not re.search(rf"{wide}\d+, -?\d*\(%r[sb]p|-?\d*\(%r[sb]p\S*\), %{wide}", b)]
     assert clean, "every loop of multiply-adds goes through the stack"
+
+
+def test_the_listing_of_instructions(fresh) -> None:
+    counts = instructions.count(fresh.inspect_asm(fresh.signatures[0]))
+    assert counts.get("float", 0) == 0
+    if instructions.family() is not None:
+        assert counts["instructions"] > 1000
+        assert sum(counts[name] for name in ("vpdpwssd", "pmaddwd", "smlal") if name in counts) > 10
 
 
 def test_one_signature_and_a_stamp_of_all_sources() -> None:
