@@ -151,7 +151,7 @@ def _decoded(spec: SuiteSpec, context: Context, item: Item, plan: Plan) -> Made:
         lines.append(entry_of(name, component, region, tensor)[0])
 
     picture = decode_picture(stream, context.models, settings, observer=observe)
-    trace = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    trace = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     same_size = len({plane.shape for plane in picture.planes}) == 1
     entry = {
         **_head(spec, item, plan),

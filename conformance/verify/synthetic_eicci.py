@@ -69,7 +69,7 @@ def _conv(
     low: int = -LIMIT,
 ) -> Node:
     """A convolution in which every output looks at a few inputs."""
-    weight = np.zeros((outputs, inputs, *kernel), np.int16)
+    weight = np.zeros((outputs, inputs, *kernel), np.int8)
     sources = random.integers(0, inputs - 1, (outputs, _FAN_IN))
     taps = random.integers(0, kernel[0] * kernel[1] - 1, (outputs, _FAN_IN))
     values = random.integers(-63, 63, (outputs, _FAN_IN))

@@ -42,6 +42,8 @@ SIZES = (
 group of flags has."""
 DRAFT = 12
 """One in so many headers is the draft's."""
+MANY_TILES = 6600
+"""Samples above which tiles are not the smallest: each has a line of the trace for every node."""
 METADATA = (0, *range(1, 41))
 LONGEST = 7
 """The header whose metadata are as long as they can be."""
@@ -87,7 +89,7 @@ def _wishes(means: Means, number: int, dialect: Dialect) -> Wishes:
         "CS-PIH-22": only(1) if number % 6 else only(0, 1),
         "CS-PIH-23": only(*range(ceil_div(height, 256))),
         "CS-PIH-24": only(*range(ceil_div(width, 512))),
-        "CS-PIH-40": only(*range(1, 9), 255),
+        "CS-PIH-40": only(*range(1 if height * width <= MANY_TILES else 5, 9), 255),
         "CS-TON-06": only(0, 1) if means.eicci else only(0),
         "CS-RDI-05": only(1) if number == LONGEST else only(0, 1),
         "CS-RDI-22": only(65535) if number == LONGEST else only(*METADATA),
