@@ -42,7 +42,7 @@ SIZES = (
 group of flags has."""
 DRAFT = 12
 """One in so many headers is the draft's."""
-MANY_TILES = 6600
+MANY_TILES = 64 * 64
 """Samples above which tiles are not the smallest: each has a line of the trace for every node."""
 METADATA = (0, *range(1, 41))
 LONGEST = 7
