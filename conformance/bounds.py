@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -33,6 +34,7 @@ class Row:
     :param proved: least and largest complete sum of any channel; ``reached``: of any decode.
     :param streams: which streams reach the least and the largest.
     :param percent: the largest share of a channel's proved side that some stream reaches, rounded down.
+    :param rest: the same without the streams that are set apart; ``None`` where none of the others ran it.
     """
 
     model: str
@@ -43,16 +45,18 @@ class Row:
     reached: tuple[int, int]
     streams: tuple[str, str]
     percent: int
+    rest: int | None
 
 
 class _Seen:
     """The ends of the sums of one node over all streams."""
 
-    def __init__(self, graph: Graph, node: str) -> None:
-        self.graph, self.node = graph, node
+    def __init__(self, graph: Graph, node: str, apart: str) -> None:
+        self.graph, self.node, self.apart = graph, node, apart
         self.low: tuple[int, str] | None = None
         self.high: tuple[int, str] | None = None
         self.percent = 0
+        self.rest: int | None = None
 
     def add(self, sums: npt.NDArray[np.int64], stream: str) -> None:
         """Take in the sums ``[C, H, W]`` of one run."""
@@ -61,6 +65,8 @@ class _Seen:
         for reached, limit in ((-lowest, -bound.acc_lo), (highest, bound.acc_hi)):
             share = np.maximum(reached, 0) * 100 // np.maximum(limit, 1)
             self.percent = max(self.percent, int(share.max()))
+            if not fnmatch.fnmatchcase(stream, self.apart):
+                self.rest = max(self.rest or 0, int(share.max()))
         if self.low is None or int(lowest.min()) < self.low[0]:
             self.low = int(lowest.min()), stream
         if self.high is None or int(highest.max()) > self.high[0]:
@@ -72,10 +78,12 @@ def measure(
     models: Path | None = None,
     only: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda _name: None,
+    apart: str = "",
 ) -> list[Row]:
     """Decode a suite's good streams with the golden engine and compare its sums with the proofs.
 
     :param models: folder of the model set instead of the suite's own.
+    :param apart: pattern of streams that :attr:`Row.rest` leaves out.
     :raises UsageError: the suite has no such stream.
     """
     wanted = None if only is None else set(only)
@@ -92,7 +100,7 @@ def measure(
             sets[folder] = bundled_models() if folder is None else open_models(folder)
         other = record.model_set not in (None, MODELS_FOLDER) and models is None
         prefix = f"{record.model_set}/" if other else ""
-        with graphs_run_by(_listening(sets[folder], prefix, seen, record.name)):
+        with graphs_run_by(_listening(sets[folder], prefix, seen, record.name, apart)):
             decode_picture(
                 parse(suite.stream(record), record.dialect), sets[folder], settings_of(record, "golden")
             )
@@ -100,7 +108,9 @@ def measure(
     return [_row(place, found) for place, found in sorted(seen.items(), key=lambda item: item[0])]
 
 
-def _listening(models: ModelSet, prefix: str, seen: dict[Place, _Seen], stream: str) -> Callable[..., Any]:
+def _listening(
+    models: ModelSet, prefix: str, seen: dict[Place, _Seen], stream: str, apart: str
+) -> Callable[..., Any]:
     def run(graph: Graph, inputs: Any, size: tuple[int, int], *, observe: Any = None) -> Any:
         file, name = next(
             (file, name)
@@ -111,7 +121,7 @@ def _listening(models: ModelSet, prefix: str, seen: dict[Place, _Seen], stream: 
 
         def hear(node: str, sums: npt.NDArray[np.int64]) -> None:
             place = (prefix + file, name, node)
-            seen.setdefault(place, _Seen(graph, node)).add(sums, stream)
+            seen.setdefault(place, _Seen(graph, node, apart)).add(sums, stream)
 
         return golden.run(graph, inputs, size, observe=observe, accumulators=hear)
 
@@ -134,6 +144,7 @@ def _row(place: Place, found: _Seen) -> Row:
         (found.low[0], found.high[0]),
         (found.low[1], found.high[1]),
         found.percent,
+        found.rest,
     )
 
 
@@ -146,18 +157,22 @@ def bounds(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
     ] = None,
+    apart: Annotated[
+        str, typer.Option("--apart", help="Pattern of streams without which the shares are shown as well.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """For every layer: the sums that are proved possible, and those that the suite's streams reach."""
     if not is_picture_suite(suite):
         raise UsageError(f"{suite} holds no suite of pictures")
-    rows = measure(open_pictures(suite), models, only or None)
+    rows = measure(open_pictures(suite), models, only or None, apart=apart)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows]))
         return
-    typer.echo("model\tgraph\tnode\top\tproved\treached\t%\tstreams")
+    typer.echo("model\tgraph\tnode\top\tproved\treached\t%\t" + ("% without\t" if apart else "") + "streams")
     for row in rows:
         proved, reached = (f"{low}..{high}" for low, high in (row.proved, row.reached))
         streams = " ".join(dict.fromkeys(row.streams))
+        rest = f"{'' if row.rest is None else row.rest}\t" if apart else ""
         place = f"{row.model.removesuffix('.safetensors')}\t{row.graph}\t{row.node}\t{row.op}"
-        typer.echo(f"{place}\t{proved}\t{reached}\t{row.percent}\t{streams}")
+        typer.echo(f"{place}\t{proved}\t{reached}\t{row.percent}\t{rest}{streams}")

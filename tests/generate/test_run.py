@@ -177,6 +177,10 @@ def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> Non
         assert row.proved[0] <= row.reached[0] <= row.reached[1] <= row.proved[1], row
         assert 0 <= row.percent <= 100 and set(row.streams) <= {"smallest", "operating-point-hop"}
     assert max(row.percent for row in rows) > 20
+    both = measure(open_pictures(made[0]), only=["smallest", "operating-point-hop"], apart="operating-*")
+    alone = {(r.model, r.node): r.percent for r in measure(open_pictures(made[0]), only=["smallest"])}
+    assert {(r.model, r.node): r.rest for r in both if r.rest is not None} == alone
+    assert [r.percent for r in both] == [r.percent for r in rows] and any(r.rest is None for r in both)
     done = command("conformance", "bounds", str(made[0]), "--only", "smallest")
     assert done.code == 0 and "hyper_scale_decoder\tconv1\tconv\t" in done.out, done.err
 
