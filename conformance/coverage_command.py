@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from conformance.executors.choose import DaskOption, executor_for, require_one
 from refdec.atomic_file import atomic_file
-from refdec.command import MISMATCH, UsageError, note, require_distinct, require_writable
+from refdec.command import MISMATCH, UsageError, note, require_distinct, require_writable, somebody_watches
 
 
 def coverage(
@@ -53,7 +52,7 @@ def coverage(
         require_jinja()
     if write and not is_picture_suite(suite):
         raise UsageError(f"--write: {suite} has no {report.INDEX}")
-    watched = sys.stderr.isatty()
+    watched = somebody_watches()
     with executor_for(default_jobs() if jobs is None else jobs, dask) as executor:
         found = cover(
             suite,

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from refdec import __version__
-from refdec.command import MISMATCH, JsonOption, UsageError, print_rows, require_writable
+from refdec.command import MISMATCH, JsonOption, UsageError, print_rows, require_writable, somebody_watches
 
 evidence = typer.Typer(
     help="Run the suites on this machine and write one file of digests; compare such files."
@@ -185,7 +185,7 @@ def compare(
 
 
 def _progress() -> Any:
-    watched = sys.stderr.isatty()
+    watched = somebody_watches()
 
     def show(name: str) -> None:
         if watched:

@@ -13,7 +13,7 @@ import typer
 from conformance.executors.choose import DaskOption, executor_for, require_one
 from refdec.codestream import Dialect
 from refdec.codestream.profiles import LEVELS, PROFILE_NAMES
-from refdec.command import JsonOption, UsageError
+from refdec.command import JsonOption, UsageError, note, somebody_watches
 
 
 def generate(
@@ -81,11 +81,14 @@ def generate(
 
 def _progress() -> Callable[[int, int, str], None]:
     """One line that changes where somebody watches, else a line a stream."""
-    watched = sys.stderr.isatty()
+    watched = somebody_watches()
 
     def show(done: int, total: int, name: str) -> None:
         line = f"{done}/{total} {name}"
-        sys.stderr.write(f"\r\033[K{line}" + ("\n" if done == total else "") if watched else line + "\n")
+        if not watched:
+            note(line)
+            return
+        sys.stderr.write(f"\r\033[K{line}" + ("\n" if done == total else ""))
         sys.stderr.flush()
 
     return show

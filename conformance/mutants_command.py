@@ -20,7 +20,7 @@ from conformance.verify.run import default_jobs, model_folder, model_set
 from conformance.verify.suite import bundled_suite, open_suite
 from conformance.verify_command import bundled_folder
 from refdec.atomic_file import atomic_file
-from refdec.command import MISMATCH, require_distinct, require_writable
+from refdec.command import MISMATCH, require_distinct, require_writable, somebody_watches
 from refdec.models_io import ModelSet
 
 MAX_PIXELS = 1 << 18
@@ -126,7 +126,7 @@ def mutants(
 
 
 def _progress() -> Callable[[str], None]:
-    if sys.stderr.isatty():
+    if somebody_watches():
         return lambda line: _overwrite(line)
     return lambda line: print(line, file=sys.stderr)
 

@@ -19,7 +19,7 @@ from conformance.verify.run import DEFAULT_ENGINES, Options, default_jobs, verif
 from conformance.verify.suite import Suite, bundled_suite, open_suite
 from conformance.verify.verifier import ENGINES as VECTOR_ENGINES
 from conformance.verify.verifier import verify_suite
-from refdec.command import UsageError
+from refdec.command import UsageError, somebody_watches
 
 BUNDLED_PICTURES = "photos"
 
@@ -112,7 +112,7 @@ def bundled_folder() -> Path:
 
 def _progress() -> Callable[[str], None]:
     """Shows one line that changes, where somebody watches."""
-    if not sys.stderr.isatty():
+    if not somebody_watches():
         return lambda _line: None
 
     def show(line: str) -> None:

@@ -125,12 +125,14 @@ def keep_compiled(dispatcher: Any, stamp: str) -> Any:
 
 
 def folders(source: Path) -> Iterator[Path]:
-    """Where compiled code of a source file may be: in the folder that ``NUMBA_CACHE_DIR`` names, beside the
-    source, in the user's folder for caches. Each is read, the first that can be written is written."""
+    """Where compiled code of a source file may be: in the folder that ``NUMBA_CACHE_DIR`` names; without it
+    beside the source or in the user's folder for caches. Both are read, the first that can be written is
+    written: an installation that is read-only may come with its code."""
     own = f"refdec-{_hex(os.fsencode(source.resolve().parent))[:16]}"
     given: str = getattr(config, "CACHE_DIR", "")
     if given:
         yield Path(given) / own
+        return
     yield source.parent / "__pycache__"
     try:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())

@@ -27,6 +27,8 @@ from refdec.atomic_file import atomic_file
 from refdec.errors import RefdecError
 
 FORMAT_VERSION = 1
+MAX_BYTES = 256 << 20
+"""Of a trace that is read; one of a large picture in many tiles has a few megabytes."""
 
 
 class TraceError(RefdecError):
@@ -225,6 +227,8 @@ class Trace:
 def read_trace(path: Path) -> Trace:
     """:raises TraceError: the file is no trace, or of another format version."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise TraceError(f"{path}: more than {MAX_BYTES} bytes")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise TraceError(f"{path}: cannot read the trace ({error})") from error

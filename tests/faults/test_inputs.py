@@ -83,6 +83,8 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path, refdec: Refdec, capsys: A
 
         with pytest.raises(Image.DecompressionBombError, match="larger than allowed"):
             Image.open(sparse)
+        assert refdec("compare", sparse, sparse) == 2
+        assert "more than" in said(capsys)
         models = tmp_path / "models/model2"
         models.mkdir(parents=True)
         os.link(sparse, models / "entropy_Y.safetensors")

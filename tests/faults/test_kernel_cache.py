@@ -165,16 +165,17 @@ def test_which_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = Path(kernel_cache.__file__)
     monkeypatch.setattr(kernel_cache.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    first, beside, last = kernel_cache.folders(source)
-    assert first.parent == tmp_path and beside == source.parent / "__pycache__"
-    assert last.parent == tmp_path / "home/refdec"
+    (alone,) = kernel_cache.folders(source)
+    assert alone.parent == tmp_path
+    monkeypatch.setattr(kernel_cache.config, "CACHE_DIR", "")
+    beside, last = kernel_cache.folders(source)
+    assert beside == source.parent / "__pycache__" and last.parent == tmp_path / "home/refdec"
 
     def homeless(_path: Path) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "expanduser", homeless)
-    monkeypatch.setattr(kernel_cache.config, "CACHE_DIR", "")
     assert list(kernel_cache.folders(source)) == [beside]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from conformance.generate.entry import GenerateError, Made, SuiteSpec, make_stre
 from conformance.generate.run import INDEX, JOURNAL, generate_suite
 from conformance.suite.records import open_pictures
 from conformance.verify import run as verifying
+from conformance.verify.external import parse_command
 from conformance.verify.run import Options, verify_pictures
 from refdec.atomic_file import PARTIAL
 from tests.faults.conftest import SMALLEST, files_of_at_most, leftovers
@@ -121,6 +124,24 @@ def test_verify_judges_the_stream_whose_worker_was_killed(monkeypatch: pytest.Mo
     assert (
         verdicts["plain"][0] == "crash" and "SIGKILL (the system does so when memory" in verdicts["plain"][1]
     )
+
+
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own decoders need none; the harness of another one says which it cannot have."""
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+    command = parse_command(f"{sys.executable} {{input}} {{output}}", "png")
+    suite, only = open_pictures(SMALLEST.parents[1]), frozenset({"smallest"})
+    (found,) = verify_pictures(suite, Options((), command=command, jobs=0, only=only))
+    assert found.status == "error" and str(nowhere) in found.detail
+    (found,) = verify_pictures(suite, Options(("jit",), asked=True, jobs=0, only=only))
+    assert found.status == "pass"
+
+
+def test_time_is_measured_with_clocks_that_do_not_go_back() -> None:
+    root = Path(__file__).parents[2]
+    for path in [*(root / "refdec").rglob("*.py"), *(root / "conformance").rglob("*.py")]:
+        assert not re.search(r"\btime\.time\(|\bdatetime\b", path.read_text(encoding="utf-8")), path
 
 
 def test_endings_in_words() -> None:

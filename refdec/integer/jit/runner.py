@@ -26,6 +26,8 @@ from refdec.integer.jit.steps import Lowered, Tensor
 
 PLANS = 8
 """Plans remembered per graph."""
+PIECE = 256
+"""So many operations run before signals are heard: some hundredths of a second."""
 SPARE_BYTES, SPARES = 1 << 22, 4
 """Arenas up to this size are kept for the next run, and so many per plan."""
 
@@ -180,12 +182,17 @@ def _run_level(
         except IndexError:
             arena = np.zeros(plan.arena, np.uint8)
         tables[index][at.B_ARENA] = arena.ctypes.data
-        run_program(operations, level.programs[index], tables[index])
+        program = level.programs[index]
+        for start in range(0, len(program), PIECE):
+            if stopped:
+                return
+            run_program(operations, program[start : start + PIECE], tables[index])
         if plan.arena <= SPARE_BYTES and len(plan.spare) < SPARES:
             plan.spare.append(arena)
 
     # Whoever is free takes the next band: a helper that does not get a processor holds nobody up.
     waiting = deque(range(len(level.programs)))
+    stopped: list[bool] = []
 
     def work() -> None:
         while True:
@@ -199,6 +206,9 @@ def _run_level(
     others = [_pool(helpers).submit(work) for _ in range(helpers)]
     try:
         work()
+    except BaseException:  # an interruption too: the others need not do their bands
+        stopped.append(True)
+        raise
     finally:
         # One that has not begun finds nothing to do; the others use memory that must live until they end.
         running = [future for future in others if not future.cancel()]
