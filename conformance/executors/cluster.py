@@ -210,6 +210,7 @@ def _bury(children: list[Worker[Any]]) -> None:
     time.sleep(STOP_SECONDS)
     for child in children:
         child.process.kill()
+        child.process.join(STOP_SECONDS)
 
 
 _children = _Children()

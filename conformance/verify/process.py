@@ -78,7 +78,8 @@ def run_command(line: Sequence[str], folder: Path, bounds: Bounds) -> Ended:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, MARK: mark},
+            # A harness may run under another one, which knows its own mark.
+            env={**os.environ, MARK: f"{os.environ.get(MARK, '')} {mark}".strip()},
         )
         assert process.stdout is not None
         with process.stdout as pipe, _Log(pipe) as log:
@@ -196,7 +197,7 @@ def _kill_marked(mark: str) -> int:
     """End every process that has the mark in its environment; how many there were."""
     if not hasattr(os, "pidfd_open") or not _PROCESSES.is_dir():
         return 0
-    wanted = f"{MARK}={mark}".encode()
+    name, wanted = f"{MARK}=".encode(), mark.encode()
     count = 0
     for path in _PROCESSES.iterdir():
         if not path.name.isdigit():
@@ -205,7 +206,8 @@ def _kill_marked(mark: str) -> int:
         with suppress(OSError):
             handle = os.pidfd_open(int(path.name))
             try:
-                if wanted in (path / "environ").read_bytes().split(b"\0"):
+                variables = (path / "environ").read_bytes().split(b"\0")
+                if any(v.startswith(name) and wanted in v for v in variables):
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
                     count += 1
             finally:

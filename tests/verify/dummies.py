@@ -15,9 +15,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
+from typing import Any
 
 
 def main(lie: str, answers: str, source: str, target: str, *more: str) -> int:
@@ -35,6 +33,8 @@ def main(lie: str, answers: str, source: str, target: str, *more: str) -> int:
     if lie == "rejects-all" or not answer.exists():
         sys.stderr.write("I do not like it\n")
         return 3
+    import numpy as np
+
     planes = np.load(answer)
     if lie == "off-by-one":
         planes[1, 5, 7] ^= 1
@@ -55,8 +55,11 @@ def main(lie: str, answers: str, source: str, target: str, *more: str) -> int:
     return 1 if lie == "wrong-exit-code" else 0
 
 
-def write(planes: np.ndarray, target: Path) -> None:
+def write(planes: Any, target: Path) -> None:
     """Planes as the suffix says."""
+    import numpy as np
+    from PIL import Image
+
     pixels = np.ascontiguousarray(np.moveaxis(planes, 0, -1))
     if target.suffix == ".raw":
         target.write_bytes(planes.tobytes())

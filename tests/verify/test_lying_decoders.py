@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conformance.executors import Threads
+from conformance.executors.interface import stopped_by
 from conformance.suite.records import PictureSuite, Record, open_pictures
 from conformance.verify import external
 from conformance.verify.engines import settings_of
@@ -165,11 +167,12 @@ def test_children_end_with_their_decoder(
 def test_a_decoder_that_does_not_listen_is_stopped(
     suite: PictureSuite, answers: Path, tmp_path: Path, lie: str
 ) -> None:
-    start = time.monotonic()
-    verdict = ask(suite, answers, lie, tmp_path / "child", timeout=1.0)
-    assert (verdict.status, verdict.detail) == ("timeout", "stopped after 1 s")
+    start, child = time.monotonic(), tmp_path / "child"
+    verdict = ask(suite, answers, lie, child, timeout=1.5)
+    assert (verdict.status, verdict.detail) == ("timeout", "stopped after 1.5 s")
     assert time.monotonic() - start < 30
-    assert lie == "stops" or is_gone(int((tmp_path / "child").read_text()))
+    # on a machine that is busy it may not have come as far as to have a child
+    assert not child.exists() or is_gone(int(child.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -262,6 +265,30 @@ def test_whoever_stops_asking_stops_the_decoders(suite: PictureSuite, answers: P
     results.close()
     assert time.monotonic() - start < 30
     assert all(is_gone(int(note.read_text())) for note in notes) and not (tmp_path / "never").exists()
+
+
+@LINUX
+def test_a_harness_under_a_harness(suite: PictureSuite, answers: Path, tmp_path: Path) -> None:
+    """What a decoder's own harness starts in sessions of its own is found as well."""
+    inner = (
+        "import sys; from pathlib import Path; from conformance.verify.process import Bounds, run_command; "
+        "run_command(sys.argv[1:], Path('.'), Bounds(60, 1000, 1 << 40, 1 << 20))"
+    )
+    note, stop = tmp_path / "child", threading.Event()
+    words = (sys.executable, "-c", inner, *liar("hangs", answers, note).words)
+    record, verdicts = record_of(suite, PICTURE), []
+
+    def judge() -> None:
+        with stopped_by(stop):
+            verdicts.append(judge_external(suite, record, Command(words, "raw"), 60.0, None))
+
+    thread = threading.Thread(target=judge)
+    thread.start()
+    while thread.is_alive() and not (note.exists() and note.read_text()):
+        time.sleep(0.02)
+    stop.set()
+    thread.join()
+    assert verdicts[0].detail == "interrupted" and is_gone(int(note.read_text()))
 
 
 def test_honesty_of_a_stream_that_may_be_refused(suite: PictureSuite, answers: Path) -> None:
