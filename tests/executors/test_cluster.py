@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import time
 from collections.abc import Iterator
@@ -159,3 +160,37 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(UsageError, match=r"refdec\[cluster\]"), connected("tcp://127.0.0.1:9"):
         pass
+
+
+class Ended:
+    """What a future says that ended badly."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    def cancelled(self) -> bool:
+        return self._error is None
+
+    def result(self) -> None:
+        assert self._error is not None
+        raise self._error
+
+
+def test_ends_that_no_task_has() -> None:
+    """Workers that die over a task one after the other, a scheduler that is lost, no worker at all."""
+    from distributed.scheduler import KilledWorker
+
+    assert cluster._result_of(Ended(KilledWorker("task", None, 3))) == Died(None)
+    assert cluster._result_of(Ended(ImportError("no module"))) == Raised("ImportError: no module")
+    with pytest.raises(ClusterError, match="scheduler was lost"):
+        cluster._result_of(Ended(None))
+
+
+def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Empty:
+        def scheduler_info(self) -> dict[str, dict[str, str]]:
+            return {"workers": {}}
+
+    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 0.0)
+    with pytest.raises(ClusterError, match="no worker"):
+        Cluster(Empty())._next(queue.Queue())
