@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,7 +46,7 @@ class UsageError(RefdecError):
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line; errors become one line on stderr (a JSON object with ``--json``) and a code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with _orderly_ends():
+    with _orderly_ends(), _short_warnings():
         return _run(app, words, "--json" in words)
 
 
@@ -128,6 +129,17 @@ def _orderly_ends() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Python's warnings are one line each, without a place in the source."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {' '.join(str(message).split())}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _print_anything() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from numba import njit, types
 
 from refdec import kernel_cache
+from refdec.command import run
 from refdec.kernel_cache import SUFFIX, KernelCacheWarning, keep_compiled
 from tests.faults.conftest import files_of_at_most
 
@@ -177,6 +180,17 @@ def test_which_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "expanduser", homeless)
     assert list(kernel_cache.folders(source)) == [beside]
+
+
+def test_a_warning_of_a_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    app, before = typer.Typer(), warnings.formatwarning
+
+    @app.command()
+    def go() -> None:
+        print(warnings.formatwarning("two\nlines", KernelCacheWarning, __file__, 1), end="")
+
+    assert run(app, []) == 0 and warnings.formatwarning is before
+    assert capsys.readouterr().out == "warning: two lines\n"
 
 
 @pytest.mark.slow
