@@ -27,6 +27,7 @@ from refdec.models_io import (
     MODEL_IDS,
     ModelSet,
     bundled_models,
+    bundled_rectifiers,
     file_name,
     open_models,
     with_rectifiers,
@@ -284,7 +285,17 @@ def test_folders_and_commands(
     assert not (tmp_path / "x.npy").exists()
 
 
-def test_the_bundled_set_has_none_of_its_own() -> None:
+def test_the_bundled_set_has_none_of_its_own_and_ours_belong_to_it() -> None:
     """So that the digests of the bundled suite are those of the plain decoder."""
     models = bundled_models()
     assert not any(models.has(m, RECTIFIER, c) for m in MODEL_IDS for c in (0, 1))
+    together = with_rectifiers(models, bundled_rectifiers())
+    for m in MODEL_IDS:
+        model = together.load(m, RECTIFIER, 0)
+        assert model.provenance["latent_sha256"] == together.latent(m, 0).digest
+        assert together.rectifier(m, 0).reach == 2
+        assert (bundled_rectifiers() / file_name(m, RECTIFIER, 0)).stat().st_size < 200_000
+    mixed = ModelSet(None, {**models.loaded, (0, RECTIFIER, 0): together.load(1, RECTIFIER, 0)})
+    mixed.loaded[0, "latent", 0] = together.load(0, "latent", 0)
+    with pytest.raises(ModelError, match="another latent model"):
+        mixed.rectifier(0, 0)

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from PIL import Image
 
 from conformance.encoder.encode import Encoder, decodes_as_expected, reconstruct
 from conformance.encoder.machine import Machine
@@ -26,6 +27,7 @@ from refdec.integer import run, save_model
 from refdec.models_io import file_name, with_rectifiers
 from refdec.networks.models import RECTIFIER
 from tests.encoder.float_models import picture, write_models
+from tools import measure_rectifier
 
 MODEL = 1
 PLAN = (Phase("soft", 0.012, (5e-3, 5e-3), True), Phase("predictive", 0.06, (5e-3, 1e-3), False))
@@ -129,6 +131,22 @@ def test_the_schedule_is_soft_then_predictive() -> None:
     soft, predictive = phases(2.0)
     assert soft.soft and not predictive.soft
     assert soft.megapixels == 2 * phases()[0].megapixels
+
+
+def test_the_bundled_ones_win_and_a_measurement_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = pytest.importorskip("skimage.data")
+    Image.fromarray(data.astronaut()[:192, 128:384]).save(tmp_path / "astronaut.png")
+    words = ["--pictures", tmp_path, "--output", tmp_path / "rows.jsonl", "--deltas", 0, "--model-ids", 1]
+    measure_rectifier.main([str(word) for word in words])
+    (row,) = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert row["rectified"][0] > row["plain"][0] > 30
+    assert 0.2 < row["bpp"] < 2
+    measure_rectifier.main([str(word) for word in [*words, 2]])
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert rows[0] == row and [r["model"] for r in rows] == [1, 2]
+    assert f"{row['rectified'][0] - row['plain'][0]:+.3f}" in capsys.readouterr().out
 
 
 def test_integer_form(machine: Machine, tmp_path: Path) -> None:
