@@ -117,10 +117,12 @@ class _Chooser:
         return tuple(offers[(start + i * step // 2) % len(offers)] for i in range(count))
 
     def _offers(self, element: Field, scope: Scope, values: Sequence[int]) -> list[int]:
-        if listed_values(element) is not None or len(values) <= 3:
+        # The length of a range of 2^32 values does not fit what len() may return on a 32-bit machine.
+        count = values.stop - values.start if isinstance(values, range) else len(values)
+        if listed_values(element) is not None or count <= 3:
             return list(values)
         low, high = values[0], values[-1]
-        return [low, high, values[self.draws.number(1, len(values) - 2)]]
+        return [low, high, values[self.draws.number(1, count - 2)]]
 
     def _name(self, element: Field, scope: Scope, value: int) -> str:
         return f"{branch_name(self.segment, element.label, scope)}: {kind_of_value(element, scope, value)}"

@@ -268,10 +268,11 @@ def width_of(coding: U | B, scope: Scope) -> int:
 
 def spell(allowed: Sequence[int]) -> str:
     """A set of values in words: ``0..5``, ``0, 2 or 3``, ``nothing``."""
-    if len(allowed) == 0:
+    # A range may have more values than len() can say on a 32-bit machine.
+    if not allowed:
         return "no value at all"
     if isinstance(allowed, range) and allowed.step == 1:
-        return f"{allowed[0]}..{allowed[-1]}" if len(allowed) > 1 else str(allowed[0])
+        return f"{allowed[0]}..{allowed[-1]}" if allowed[0] != allowed[-1] else str(allowed[0])
     names = [str(v) for v in allowed]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" or {names[-1]}"
 
