@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +231,14 @@ def test_memory_is_foreseen(rectified: ModelSet, stream: Callable[[str], Any], s
             run_stream(
                 suite, rectified, "odd-65x79", engine=engine, limits=Limits(max_memory_bytes=needed - 1)
             )
+        tracemalloc.start()
+        try:
+            run_stream(suite, rectified, "odd-65x79", engine=engine)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # headers, field records and the networks' plans come on top
+        assert peak <= needed + (4 << 20)
 
 
 def test_folders_and_commands(
