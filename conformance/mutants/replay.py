@@ -35,6 +35,7 @@ _STAGE_OF = {
     "mu": "latent",
     "y_hat": "latent",
     "y_hat_scaled": "latent",
+    "y_hat_rectified": "latent",
     "synthesis": "synthesis",
     "plane": "picture",
     "filter": "picture",
