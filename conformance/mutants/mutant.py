@@ -1,4 +1,4 @@
-"""What a mutant is: a named mistake, as changes of the golden decoder's source or of a table's entries."""
+"""What a mutant is: a named mistake, as changes of a decoder's source or of a table's entries."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Mutant:
     :param cells: changes of tables.
     :param stages: first and last of :data:`STAGES` whose tensors it can change.
     :param equivalent: why no codestream can show it; empty for all others.
+    :param engine: that makes the mistake, ``golden`` or ``jit``.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Mutant:
     cells: tuple[Cell, ...] = ()
     stages: tuple[str, str] = ("codestream", "picture")
     equivalent: str = ""
+    engine: str = "golden"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Module:
     name: str
     area: str
     stages: tuple[str, str]
+    engine: str = "golden"
 
     def __call__(
         self, name: str, description: str, sources: str, *texts: str, equivalent: str = "", first: str = ""
@@ -92,7 +95,9 @@ class Module:
         pairs = zip(texts[::2], texts[1::2], strict=True)
         edits = tuple(Edit(self.name, old, new) for old, new in pairs)
         stages = (first or self.stages[0], self.stages[1])
-        return Mutant(name, self.area, description, sources_of(sources), edits, (), stages, equivalent)
+        return Mutant(
+            name, self.area, description, sources_of(sources), edits, (), stages, equivalent, self.engine
+        )
 
 
 def sources_of(text: str) -> tuple[str, ...]:

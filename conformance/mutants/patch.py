@@ -34,7 +34,7 @@ from refdec.tables import table
 Undo = list[Callable[[], None]]
 PACKAGES = ("refdec", "conformance")
 FILTERS = "refdec.filters."
-_CACHED = ("decode_rows", "encode_rows")
+_CACHED = ("decode_rows", "encode_rows", "decode_entries", "refill_bits")
 """Functions whose result is kept: they do not run for every stream."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +25,27 @@ KINDS = {
 }
 
 
-def counts(results: Sequence[Result]) -> dict[str, int]:
-    """How many mutants met which fate, and what checks with a tolerance would have missed."""
-    verdicts = Counter(result.verdict for result in results)
-    pictures = [result.tolerated for result in results if result.tolerated is not None]
+def counts(mutants: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many mutants met which fate, and what checks with a tolerance would have missed.
+
+    :param mutants: of :func:`facts`.
+    """
+    verdicts = Counter(mutant["verdict"] for mutant in mutants)
+    pictures = [mutant["tolerance"] for mutant in mutants if mutant["tolerance"] is not None]
     killed, survived = verdicts["killed"], verdicts["survived"]
+    difference, psnr = ([p[f"passes_{key}"] for p in pictures] for key in ("difference_1", "psnr"))
     return {
-        "mutants": len(results),
+        "mutants": len(mutants),
         "killed": killed,
         "survived": survived,
         "equivalent": verdicts["equivalent"],
         "contradicted": verdicts["contradicted"],
         "score_percent": 100 * killed // (killed + survived) if killed + survived else 100,
         "pictures_asked": len(pictures),
-        "missed_by_difference_1": sum(p.difference for p in pictures),
-        "missed_by_psnr": sum(p.psnr for p in pictures),
-        "missed_by_either": sum(p.difference or p.psnr for p in pictures),
-        "picture_unchanged": sum(p.changed == 0 for p in pictures),
+        "missed_by_difference_1": sum(difference),
+        "missed_by_psnr": sum(psnr),
+        "missed_by_either": sum(map(max, difference, psnr)),
+        "picture_unchanged": sum(p["changed"] == 0 for p in pictures),
     }
 
 
@@ -78,16 +82,16 @@ def _tolerance(result: Result) -> str:
 def print_run(run: Run) -> None:
     """The table, and the figures behind it, on stdout."""
     print_rows(rows(run.results))
-    print(summary(run))
+    print(summary(facts(run)))
 
 
-def summary(run: Run) -> str:
-    """The figures in a few lines."""
-    found = counts(run.results)
+def summary(run: Mapping[str, Any]) -> str:
+    """The figures of :func:`facts` in a few lines."""
+    found = run["counts"]
     lines = [
-        f"{found['mutants']} mutants, {len(run.cases)} streams: {found['killed']} killed, "
+        f"{found['mutants']} mutants, {len(run['streams'])} streams: {found['killed']} killed, "
         f"{found['survived']} survived, {found['equivalent']} equivalent; "
-        f"{run.seconds:.0f} s, {run.jobs} processes"
+        f"{run['seconds']} s, {run['processes']} processes"
     ]
     if found["contradicted"]:
         lines.append(f"{found['contradicted']} are listed as equivalent and are not")
@@ -96,23 +100,29 @@ def summary(run: Run) -> str:
             f"of {found['pictures_asked']} that decode with other values, a largest difference of 1 lets "
             f"{found['missed_by_difference_1']} through, a loss of 0.1 dB {found['missed_by_psnr']}"
         )
-    if run.left_out:
-        lines.append(f"{run.left_out} streams were left out: their pictures are too large")
+    if run["left_out"]:
+        lines.append(f"{run['left_out']} streams were left out: their pictures are too large")
     return "\n".join(lines)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Everything, JSON-able."""
+    mutants = [_facts(result) for result in run.results]
+    return {
+        "schema": SCHEMA,
+        "refdec": __version__,
+        "counts": counts(mutants),
+        "seconds": round(run.seconds),
+        "processes": run.jobs,
+        "left_out": run.left_out,
+        "streams": [case.name for case in run.cases],
+        "mutants": mutants,
+    }
 
 
 def as_json(run: Run) -> str:
     """Everything, for programs."""
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "refdec": __version__,
-            "counts": counts(run.results),
-            "streams": [case.name for case in run.cases],
-            "mutants": [_facts(result) for result in run.results],
-        },
-        indent=1,
-    )
+    return json.dumps(facts(run), indent=1)
 
 
 def _facts(result: Result) -> dict[str, Any]:
@@ -127,6 +137,8 @@ def _facts(result: Result) -> dict[str, Any]:
         "stream": None if finding is None else finding.stream,
         "kind": None if finding is None else finding.kind,
         "place": None if finding is None else finding.place,
+        "streams": result.streams,
+        "seconds": round(result.seconds, 2),
         "tolerance": None
         if pictures is None
         else {
@@ -140,33 +152,43 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 def markdown(run: Run, title: str) -> str:
-    """Figures, figures by area, survivors and equivalents, and which stream kills how many."""
-    found = counts(run.results)
-    lines = [f"## {title}", "", *(f"{line}.  " for line in summary(run).splitlines()), ""]
-    lines += [
+    """A section with the figures and the tables."""
+    found = facts(run)
+    return "\n".join(
+        [f"## {title}", "", *(f"{line}.  " for line in summary(found).splitlines()), "", *tables(found)]
+    )
+
+
+def tables(run: Mapping[str, Any]) -> list[str]:
+    """Of :func:`facts`: figures by area, survivors and equivalents, and which stream kills how many."""
+    mutants = run["mutants"]
+    lines = [
         "| area | mutants | killed | survived | equivalent | missed by difference 1 | missed by 0.1 dB |"
     ]
     lines += ["|---|---|---|---|---|---|---|"]
-    areas = list(dict.fromkeys(result.mutant.area for result in run.results))
-    for area in areas:
-        part = counts([result for result in run.results if result.mutant.area == area])
-        lines.append(_row(area, part))
-    lines += [_row("all", found), ""]
-    alive = [result for result in run.results if result.verdict == "survived"]
+    for area in dict.fromkeys(mutant["area"] for mutant in mutants):
+        lines.append(_row(area, counts([mutant for mutant in mutants if mutant["area"] == area])))
+    lines += [_row("all", run["counts"]), ""]
+    alive = [mutant for mutant in mutants if mutant["verdict"] == "survived"]
     if alive:
         lines += ["Survivors:", "", "| mutant | area | what it does |", "|---|---|---|"]
-        lines += [f"| {r.mutant.name} | {r.mutant.area} | {r.mutant.description} |" for r in alive]
+        lines += [f"| {m['name']} | {m['area']} | {m['description']} |" for m in alive]
         lines.append("")
-    same = [result for result in run.results if result.verdict in ("equivalent", "contradicted")]
+    same = [mutant for mutant in mutants if mutant["equivalent"]]
     if same:
         lines += ["Equivalent, that is, no codestream can show them:", "", "| mutant | reason |", "|---|---|"]
-        lines += [f"| {r.mutant.name} | {r.mutant.equivalent} |" for r in same]
+        lines += [f"| {m['name']} | {_reason(m)} |" for m in same]
         lines.append("")
-    killers = Counter(r.finding.stream for r in run.results if r.finding is not None)
+    killers = Counter(mutant["stream"] for mutant in mutants if mutant["stream"] is not None)
     lines += ["Streams by the mutants that they find out first (smallest streams are asked first):", ""]
     lines += ["| stream | mutants |", "|---|---|"]
     lines += [f"| {name} | {count} |" for name, count in killers.most_common()]
-    return "\n".join([*lines, ""])
+    return [*lines, ""]
+
+
+def _reason(mutant: Mapping[str, Any]) -> str:
+    wrong = f" **Not so: {mutant['stream']} shows it.**" if mutant["verdict"] == "contradicted" else ""
+    return f"{mutant['equivalent']}{wrong}"
 
 
 def _row(name: str, found: dict[str, int]) -> str:
@@ -186,7 +208,7 @@ def write_html(path: Path, run: Run) -> None:
         )
     heads = ("mutant", "area", "what it does", "source", "verdict", "stream", "seen at", "tolerance")
     head = "".join(f"<th>{name}</th>" for name in heads)
-    lines = "".join(f"<p>{html.escape(line)}</p>" for line in summary(run).splitlines())
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in summary(facts(run)).splitlines())
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Mutants</title><style>'
         "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse;font-size:85%}"

@@ -8,19 +8,21 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
 from conformance import child_process
-from conformance.mutants import patch
+from conformance.mutants import fast, patch
 from conformance.mutants.cases import Case
 from conformance.mutants.mutant import STAGES, Mutant
 from conformance.mutants.probe import kind_of
 from conformance.mutants.replay import Finding, examine, prepare, untouched
 from conformance.mutants.tolerance import Tolerated, tolerated
 from refdec.command import UsageError
+from refdec.entropy import tables as coder
+from refdec.entropy.golden import z
 from refdec.integer.golden import bounds
 
 GUARDED = (
@@ -117,11 +119,16 @@ def run_mutants(
     ordered = sorted(cases, key=lambda case: (case.pixels, len(case.data), case.name))
     with ExitStack() as stack:
         stack.enter_context(unguarded())
+        kept = stack.enter_context(z_tables_kept())
         for number, case in enumerate(ordered):
             progress(f"without a mutant: {case.name} ({number + 1} of {len(ordered)})")
             prepare(case)
+        if any(mutant.engine == fast.ENGINE for mutant in mutants):
+            progress("without a mutant: the fast engine")
+            with fast.shared_out():
+                fast.require_right(ordered)
         stack.enter_context(patch.surveyed())
-        task = _Task(tuple(ordered), options.tolerance_streams)
+        task = _Task(tuple(ordered), options.tolerance_streams, kept)
         results: dict[str, Result] = {}
         source = _here(task, mutants) if options.jobs == 0 else _forked(task, mutants, options.jobs)
         for result in source:
@@ -138,22 +145,68 @@ def unguarded() -> ExitStack:
     return stack
 
 
+@dataclass
+class Kept:
+    """Tables of the hyper-latent by their distribution. Making them is most of what the golden decoder does
+    for a small picture, and all streams of a suite have the same.
+
+    :param made: what makes one.
+    :param used: off for a mutant that changes how they are made.
+    """
+
+    made: Callable[[list[int]], Any]
+    tables: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    used: bool = True
+
+    def __call__(self, cdf: list[int]) -> Any:
+        """The table of a distribution."""
+        if not self.used:
+            return self.made(cdf)
+        key = tuple(cdf)
+        if key not in self.tables:
+            self.tables[key] = self.made(cdf)
+        return self.tables[key]
+
+    @contextmanager
+    def for_mutant(self, mutant: Mutant) -> Iterator[None]:
+        """Within the block tables are kept only if the mutant has nothing to do with them."""
+        modules = {edit.module for edit in mutant.edits}
+        self.used = not mutant.cells and modules.isdisjoint((z.__name__, coder.__name__))
+        try:
+            yield
+        finally:
+            self.used = True
+
+
+@contextmanager
+def z_tables_kept() -> Iterator[Kept]:
+    """Within the block every table of the hyper-latent is made once."""
+    kept = Kept(z.decode_entries)
+    with patch.replaced(z, "decode_entries", kept):
+        yield kept
+
+
 @dataclass(frozen=True)
 class _Task:
     cases: tuple[Case, ...]
     tolerance_streams: int
+    kept: Kept
 
     def judge(self, mutant: Mutant, say: Callable[[Any], None]) -> Result:
         """Verdict on one mutant; ``say`` hears which stream is next and how many seconds it may take."""
         start = time.perf_counter()
         finding, pictures, count = None, None, 0
-        changed, kind = patch.changed_functions(mutant), kind_of(mutant)
+        quick = mutant.engine == fast.ENGINE
+        # What runs, and what is looked at, is known of the golden decoder.
+        changed, kind = (None, None) if quick else (patch.changed_functions(mutant), kind_of(mutant))
+        cases = [fast.on_fast_engine(case) for case in self.cases] if quick else self.cases
 
         def touches(case: Case) -> bool:
             return _concerns(mutant, changed, case) and not untouched(case, kind)
 
-        with patch.applied(mutant):
-            for case in filter(touches, self.cases):
+        quickly = fast.shared_out() if quick else nullcontext()
+        with self.kept.for_mutant(mutant), patch.applied(mutant), quickly:
+            for case in filter(touches, cases):
                 count += 1
                 say((case.name, _allowance(case), None))
                 finding = examine(case, *mutant.stages)
@@ -161,7 +214,7 @@ class _Task:
                     break
             if finding is not None and finding.kind in ("value", "refused") and self.tolerance_streams:
                 # The stream that showed it first is asked first.
-                order = sorted(self.cases, key=lambda case: case.name != finding.stream)
+                order = sorted(cases, key=lambda case: case.name != finding.stream)
                 asked = (c for c in order if c.picture is not None and touches(c))
                 some = list(itertools.islice(asked, self.tolerance_streams))
                 say((finding.stream, sum(map(_allowance, some)), finding))

@@ -14,6 +14,7 @@ from conformance.mutants.catalogue import (
     efe_samples,
     eicci,
     eicci_bands,
+    fast,
     fields,
     geometry,
     graph,
@@ -53,4 +54,5 @@ CATALOGUE = catalogue_of(
     efe_nonlinear.MUTANTS,
     lef.MUTANTS,
     picture.MUTANTS,
+    fast.MUTANTS,
 )
