@@ -12,7 +12,7 @@ _LISTED = "luma, chroma = lists[0][model_id][luma], lists[1][model_id][chroma]"
 _USED = "return luma if tile.icci_use[0] else None, chroma if any(tile.icci_use[1:]) else None"
 _ENTRIES = "return icci.tiles[:1] * len(icci.tiles) if settings.eicci_first_tile else icci.tiles"
 _BOTH = "((luma, 0, entry.icci_use[:1]), (chroma, 1, entry.icci_use[1:]))"
-_TILE = "        _filter_tile(planes, tile, entry, context)\n"
+_TILE = "        filter_tile(planes, tile, entry, context)\n"
 _APPEND = "corrections.append((planes[first + k], delta[channels], trunk.fraction[channels], part))"
 _CHANNELS = "channels = slice(16 * k, 16 * k + 16)"
 _SEEN = "seen = (planes[0][area], planes[1][area], planes[2][area])"
@@ -167,11 +167,11 @@ _PLACES = (
         "    tiles = filter_tiles(context.picture, icci)\n"
         "    seen = tuple(plane.copy() for plane in planes)\n",
         _TILE,
-        "        _filter_tile(planes, tile, entry, context, seen)\n",
+        "        filter_tile(planes, tile, entry, context, seen)\n",
         "entry: IcciTile, context: FilterContext) -> None:",
         "entry: IcciTile, context: FilterContext, before: Planes) -> None:",
-        "_correction(planes, area.slices(),",
-        "_correction(before, area.slices(),",
+        "delta = correction(planes, area.slices(),",
+        "delta = correction(before, area.slices(),",
     ),
     _CALL(
         "eicci-halo-one-block-short",
