@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: verify test slow bench lint clean
+.PHONY: verify test slow bench lint tools-page clean
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +35,12 @@ slow: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python tools/bench.py --output build/bench.json
+
+# docs/tools.md, from the coverage of a generated suite
+tools-page: $(VENV)/.core
+	$(BIN)/refconf generate -o build/suite-high --profile high --seed 1
+	$(BIN)/refconf coverage build/suite-high --json build/coverage-high.json
+	$(BIN)/python tools/tools_table.py build/coverage-high.json
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

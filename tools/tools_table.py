@@ -1,10 +1,9 @@
 """Write docs/tools.md: every tool and syntax element, its code, its tests, its shortest stream.
 
-    refconf coverage SUITE --json coverage.json
-    python tools/tools_table.py coverage.json
+    make tools-page
 
-Code is found by the statement ids that it carries, tests by the names and ids that they mention, streams by
-what coverage recorded.
+makes the suite that the page names, its coverage, and the page. Code is found by the statement ids that it
+carries, tests by the names and ids that they mention, streams by what coverage recorded.
 """
 
 from __future__ import annotations
@@ -24,29 +23,45 @@ from refdec.codestream.picture_syntax import PIH
 from refdec.codestream.rendering_syntax import RDI
 from refdec.codestream.syntax import Field, Segment
 from refdec.codestream.tool_syntax import TON
+from refdec.errors import UnsupportedFeatureError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tools.md"
+RULES = ROOT / "docs" / "codestream.md"
 SHOWN = 3
 """Files listed in a cell."""
 PAGE_TEXT = """\
 # Tools and syntax elements
 
+<!-- written by: make tools-page -->
+
 What the standard has, where it is implemented, which tests and which stream cover it, and what is refused.
-Streams are those of `refconf generate --profile base --seed 1`. `refconf coverage SUITE --json coverage.json`
-and `python tools/tools_table.py coverage.json` write this page. Statements are defined in
-[arithmetic](arithmetic.md), [networks](arithmetic-networks.md), [picture](arithmetic-picture.md),
-[filters](arithmetic-filters.md) and [codestream](codestream.md).
+Streams are those of `refconf generate --profile high --seed 1`: for a tool one that is made for it, for an
+element the shortest that has it. Written anew by
+
+```sh
+make tools-page
+```
+
+Statements are defined in [arithmetic](arithmetic.md), [networks](arithmetic-networks.md),
+[picture](arithmetic-picture.md), [filters](arithmetic-filters.md) and [codestream](codestream.md).
 
 ## Tools
 
 {tools}
 
+## Refused
+
+What the syntax has and this decoder does not do, each with the error `unsupported` and exit code 4.
+
+{refused}
+
 ## Syntax elements
 
 Every element is read, written and shown by `refdec info` from the one description in
 `refdec/codestream/*_syntax.py`; [tests/codestream](../tests/codestream) round-trips all of them with random
-values. Rules in the last column are in [codestream](codestream.md).
+values. *Read by* are the files that use an element, *refused by* the rules of [codestream](codestream.md)
+that it may break.
 
 {elements}
 """
@@ -58,7 +73,7 @@ class Tool:
 
     :param statements: beginnings of the ids of the statements that define it.
     :param fast: files of the fast engine, below ``refdec``. :param tests: files below ``tests``.
-    :param branch: header branch that turns it on; empty for what every stream uses.
+    :param stream: of the suite, made for the tool.
     :param limits: what of it is refused, and why.
     """
 
@@ -66,7 +81,7 @@ class Tool:
     statements: tuple[str, ...]
     fast: tuple[str, ...]
     tests: tuple[str, ...]
-    branch: str = ""
+    stream: str
     limits: str = ""
 
 
@@ -74,101 +89,118 @@ _ENGINES = ("entropy/test_jit_equals_golden.py", "entropy/test_golden_reference.
 _DECODE = ("decode/test_decode.py", "decode/test_reference_pictures.py")
 _GRAPH = ("integer/jit/lower.py", "integer/jit/vector_sums.py")
 TOOLS = (
-    Tool("hyper-latent z", ("AR-Z-",), ("entropy/jit/decode.py",), _ENGINES),
+    Tool(
+        "container: markers, sizes, order of substreams",
+        ("CS-CON-", "CS-BIT-"),
+        (),
+        ("codestream/test_malformed.py", "codestream/test_round_trips.py", "hostile/test_damage.py"),
+        stream="bare",
+    ),
+    Tool("hyper-latent z", ("AR-Z-",), ("entropy/jit/decode.py",), _ENGINES, stream="z-any"),
     Tool(
         "hyper scale decoder",
         ("AR-HSD-", "AN-HSD-"),
         _GRAPH,
         ("integer/test_hyper_scale.py", "stage/test_hyper_scale_vectors.py"),
+        stream="scales-highest",
     ),
     Tool(
         "scales, gain, displacement",
         ("AR-LOG-",),
         ("entropy/jit/fields.py",),
         ("entropy/test_golden_scales.py", *_ENGINES),
+        stream="displacement-luma-high",
     ),
     Tool(
         "me-tANS",
         ("AR-TANS-", "AR-TAB-", "AR-PDF-", "AR-RES-"),
         ("entropy/jit/decode.py", "entropy/jit/coders.py"),
         ("entropy/test_golden_round_trips.py", "entropy/test_jit_vectors.py", *_ENGINES),
+        stream="states-1",
     ),
     Tool(
         "threads",
         ("CS-THR-",),
         ("entropy/jit/payload.py",),
         ("codestream/test_own_vectors.py", *_ENGINES),
-        "PIH.components[i].multi_threading_r: 1",
+        stream="threads-16",
     ),
     Tool(
-        "skip mode", ("AR-SKIP-",), ("entropy/jit/fields.py",), ("entropy/test_golden_scales.py", *_ENGINES)
+        "skip mode",
+        ("AR-SKIP-",),
+        ("entropy/jit/fields.py",),
+        ("entropy/test_golden_scales.py", *_ENGINES),
+        stream="skipped",
     ),
     Tool(
         "cube flags",
         ("CS-GEO-05",),
         ("entropy/jit/fields.py",),
         ("codestream/test_geometry.py", *_ENGINES),
-        "PIH.components[i].use_cube_flags: 1",
+        stream="cubes-random",
     ),
     Tool(
         "quality map",
         ("AR-QMAP-",),
         ("entropy/jit/maps.py",),
         ("entropy/test_golden_streams.py", *_ENGINES),
-        "PIH.gain_3D_enable_flag: 1",
+        stream="map-17",
     ),
     Tool(
         "RVS",
         ("AR-RVS-",),
         ("entropy/jit/maps.py",),
         ("entropy/test_golden_scales.py", *_ENGINES),
-        "PIH.components[i].rvs_enable_flag: 1",
+        stream="rvs-1",
     ),
     Tool(
         "GRFS",
         ("AR-RVS-03",),
         ("entropy/jit/maps.py",),
         ("entropy/test_golden_scales.py", *_ENGINES),
-        "PIH.components[i].grfs_enable_flag: 1",
+        stream="gain-random",
     ),
     Tool(
         "dequantisation",
         ("AR-DEQ-",),
         ("entropy/jit/fields.py",),
         ("entropy/test_golden_scales.py", *_ENGINES),
+        stream="saturated",
     ),
     Tool(
         "LSBS",
         ("AR-LSBS-", "AR-LAT-"),
         ("entropy/jit/maps.py",),
         ("entropy/test_golden_scales.py", "networks/test_between_graphs.py", *_DECODE),
-        "TON.lsbs_enable_flag[0]: 1",
+        stream="lsbs-3",
     ),
     Tool(
         "fewer channels, progressive decoding",
         ("AR-PROG-",),
         ("entropy/jit/payload.py",),
         ("entropy/test_golden_streams.py", "decode/test_command.py", *_DECODE),
+        stream="progressive-16",
     ),
     Tool(
         "hyper-decoder and context model",
         ("AR-LAT-",),
         ("networks/jit.py", *_GRAPH),
         ("networks/test_orchestration.py", "networks/test_networks_reference_values.py", *_DECODE),
+        stream="size-79x81",
     ),
     Tool(
         "regions, dependent and independent",
         ("CS-REG-", "CS-GEO-06", "CS-GEO-07"),
         (),
         ("codestream/test_geometry.py", "networks/test_orchestration.py", *_DECODE),
-        "PIH.region_partitioning_flag: 1",
+        stream="regions-rows",
     ),
     Tool(
         "synthesis tiles",
         ("CS-GEO-08", "CS-GEO-09", "CS-GEO-11"),
         (),
         ("codestream/test_geometry.py", "networks/test_orchestration.py", *_DECODE),
-        "PIH.components[i].synthesis_tile_enable: 1",
+        stream="tiles-64-16",
     ),
     *(
         Tool(
@@ -176,92 +208,86 @@ TOOLS = (
             statements,
             _GRAPH,
             ("integer/test_engines.py", "networks/test_networks_reference_values.py", *_DECODE),
-            f"PIH.synthesis_transform_id: {number}",
+            stream=f"operating-point-{name.lower()}",
         )
-        for number, (name, statements) in enumerate(
-            (
-                ("SOP", ("AN-CONV-", "AN-TCONV-")),
-                ("BOP", ("AN-CONV-", "AN-TCONV-")),
-                ("HOP", ("AN-ATT-", "AN-NORM-")),
-            )
+        for name, statements in (
+            ("SOP", ("AN-CONV-", "AN-SHUFFLE-")),
+            ("BOP", ("AN-CONV-", "AN-TCONV-")),
+            ("HOP", ("AN-ATT-", "AN-NORM-")),
         )
     ),
-    Tool(
-        "display crop",
-        ("AR-PIC-03",),
-        (),
-        ("picture/test_picture.py", *_DECODE),
-        "PIH.diff_display_img_width: between",
-    ),
+    Tool("display crop", ("AR-PIC-03",), (), ("picture/test_picture.py", *_DECODE), stream="display-62-61"),
     Tool(
         "chroma formats 4:2:0 and 4:2:2",
         ("AR-PIC-04", "AR-PIC-05"),
         ("picture/jit.py",),
         ("picture/test_engines_agree.py", "picture/test_picture.py", *_DECODE),
-        "PIH.c_ver_minus1: 1",
+        stream="planes-420",
     ),
     Tool(
         "bit depths",
         ("AR-PIC-08",),
         ("picture/jit.py",),
         ("picture/test_engines_agree.py", *_DECODE),
-        "PIH.bit_depth_idc: 1",
-        "12, 14 and 16 bits are refused: the public sources define the output conversion for 8 and 10 bits",
+        limits="12, 14 and 16 bits: public sources define the output conversion of 8 and 10 bits only",
+        stream="ten-bits-rgb",
     ),
     Tool(
         "BT.709 to RGB",
         ("AR-PIC-07",),
         ("picture/jit.py",),
         ("picture/test_engines_agree.py", *_DECODE),
-        "PIH.colour_transform_idx: 1",
+        stream="clipped-rgb",
     ),
     Tool(
         "user-defined colour transform",
         ("AR-PIC-09",),
         (),
         ("picture/test_picture.py",),
-        "PIH.colour_transform_idx: 2",
-        "parsed and refused: the reference's inverse is unusable and no other definition is public",
+        limits="parsed and refused: the reference's inverse is unusable and no other definition is public",
+        stream="unsupported-colour-transform-idx-cs-pih-r06",
     ),
     Tool(
         "EFE linear",
         ("AR-EFL-",),
         ("filters/jit/efe.py",),
         ("filters/test_efe.py", "filters/test_efe_reference.py", "decode/test_efe.py"),
-        "TON.EFE_linear_filter_enabled_flag: 1",
+        stream="efe-split-1",
     ),
     Tool(
         "eICCI",
         ("AR-ICC-",),
         ("filters/jit/eicci.py", *_GRAPH),
         ("filters/test_eicci.py", "filters/test_eicci_reference.py"),
-        "TON.icci_enable_flag: 1",
+        stream="icci-bop-0",
     ),
     Tool(
         "EFE non-linear",
         ("AR-EFN-",),
         ("filters/jit/efe.py",),
         ("filters/test_efe.py", "filters/test_efe_reference.py", "decode/test_efe.py"),
-        "TON.EFE_nonlinear_filter_enabled_flag: 1",
+        stream="efe-curve-one-444",
     ),
-    Tool("LEF", ("AR-LEF-",), ("filters/jit/lef.py",), ("filters/test_lef.py",), "TON.LEF_enabled_flag: 1"),
+    Tool("LEF", ("AR-LEF-",), ("filters/jit/lef.py",), ("filters/test_lef.py",), stream="lef-0"),
     Tool(
         "rendering information",
         ("CS-RDI-",),
         (),
         ("codestream/test_round_trips.py",),
-        "substream RDI",
-        "read, changes no sample",
+        limits="read, changes no sample",
+        stream="rendering",
     ),
     Tool(
         "user-defined information",
         ("CS-CON-08",),
         (),
         ("codestream/test_own_vectors.py",),
-        "substream UDI",
-        "kept as bytes",
+        limits="kept as bytes",
+        stream="user-data",
     ),
-    Tool("profiles and levels", ("CS-PRO-", "CS-LVL-"), (), ("codestream/test_malformed.py",)),
+    Tool(
+        "profiles and levels", ("CS-PRO-", "CS-LVL-"), (), ("codestream/test_malformed.py",), stream="area-1"
+    ),
 )
 SEGMENTS: tuple[Segment, ...] = (PIH, TON, RDI)
 TABLES = (REGION_SIZE, REGION_INDEX, THREAD_SIZE_DELTA)
@@ -270,16 +296,18 @@ TABLES = (REGION_SIZE, REGION_INDEX, THREAD_SIZE_DELTA)
 class Shortest:
     """The shortest stream by point, out of a coverage report."""
 
-    def __init__(self, report: Path) -> None:
-        groups = json.loads(report.read_text(encoding="utf-8"))["groups"]
+    def __init__(self, path: Path) -> None:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        groups = report["groups"]
         self.statements: Mapping[str, str] = groups["statements"]["shortest"]
         self.headers: Mapping[str, str] = groups["headers"]["shortest"]
+        self.names = {stream["name"] for stream in report["streams"]}
 
     def of_tool(self, tool: Tool) -> str:
-        if tool.branch:
-            return self.headers.get(tool.branch, "")
-        found = [self.statements[i] for i in sorted(self.statements) if i.startswith(tool.statements)]
-        return found[0] if found else ""
+        """:raises SystemExit: the suite has no such stream."""
+        if tool.stream and tool.stream not in self.names:
+            raise SystemExit(f"the suite has no stream {tool.stream}")
+        return tool.stream
 
     def of_element(self, element: Field) -> str:
         """A stream in which the element is there, and is not at its smallest value where there is one."""
@@ -327,7 +355,7 @@ def named(stream: str) -> str:
 
 
 def tool_rows(shortest: Shortest) -> Iterable[str]:
-    yield "| tool | statements | code | tests | shortest stream | refused |"
+    yield "| tool | statements | code | tests | stream | refused |"
     yield "|---|---|---|---|---|---|"
     for tool in TOOLS:
         tests = [f"tests/{path}" for path in tool.tests]
@@ -352,10 +380,37 @@ def element_rows(shortest: Shortest) -> Iterable[str]:
         )
 
 
+def refused_rows(shortest: Shortest) -> Iterable[str]:
+    """Rules whose breach is no mistake of the stream, as docs/codestream.md words them."""
+    text = RULES.read_text(encoding="utf-8")
+    words = dict(re.findall(r"^\| (CS-[A-Z]{3}-R\d{2}) \| (.*) \| unsupported \|$", text, re.MULTILINE))
+    yield "| rule | element | what is accepted, and why no more | stream |"
+    yield "|---|---|---|---|"
+    elements = [(segment.name, f) for segment in SEGMENTS for f in segment.by_id.values()]
+    for segment, element in elements:
+        for rule in element.rules:
+            if rule.error is UnsupportedFeatureError:
+                name = f"{segment}.`{element.label}`"
+                stream = refusing(shortest, element.label, rule.id)
+                yield f"| {rule.id} | {name} | {words[rule.id]} | {named(stream)} |"
+
+
+def refusing(shortest: Shortest, element: str, rule: str) -> str:
+    """The suite's stream that breaks a rule."""
+    ending = f"-{rule}".lower()
+    label = element.split(".")[-1].replace("_minus1", "").replace("_", "-").lower()
+    found = [name for name in sorted(shortest.names) if name.endswith(ending) and label in name]
+    return found[0] if found else ""
+
+
 def page(report: Path) -> str:
     """The whole page."""
     shortest = Shortest(report)
-    return PAGE_TEXT.format(tools="\n".join(tool_rows(shortest)), elements="\n".join(element_rows(shortest)))
+    return PAGE_TEXT.format(
+        tools="\n".join(tool_rows(shortest)),
+        refused="\n".join(refused_rows(shortest)),
+        elements="\n".join(element_rows(shortest)),
+    )
 
 
 def main() -> None:
