@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +84,8 @@ class JpegAiImageFile(ImageFile.ImageFile):
             model_id=picture.model_id,
             level=picture.level_idc,
         )
-        self.tile = [ImageFile._Tile(FORMAT, (0, 0, *self.size), 0, self.mode)]
+        # Older versions of Pillow have no name for the type of a tile, which only load() looks at.
+        self.tile = cast("Any", [(FORMAT, (0, 0, *self.size), 0, self.mode)])
 
     def _parse(self, data: bytes) -> Codestream:
         dialect, limits = self.choices.dialect, self.choices.limits
