@@ -57,7 +57,7 @@ class Summary:
 
     :param digest: SHA-256 of the index, in which every file of the suite has its own digest.
     :param kept: streams that were there already.
-    :param bytes: of all files.
+    :param bytes: of all files but the journal, which only a run that goes on reads.
     """
 
     digest: str
@@ -103,7 +103,8 @@ def generate_suite(
     _remove_others(folder, entries)
     journal.rewrite([item.name for item in items])
     digest = _write_index(folder, spec, items, entries)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != JOURNAL)
+    size = sum(path.stat().st_size for path in files)
     counts = {group: sum(entry["group"] == group for entry in entries) for group in GROUPS}
     return Summary(digest, counts, len(missing), len(items) - len(missing), size)
 

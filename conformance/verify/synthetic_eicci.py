@@ -21,11 +21,19 @@ BLOCKS = {"luma": 2, "chroma": 4}
 _FAN_IN = 24
 
 
-def eicci_model(seed: int, bank: str, index: int, width: int = WIDTH, band_range: int = BAND_RANGE) -> Model:
+def eicci_model(
+    seed: int,
+    bank: str,
+    index: int,
+    width: int = WIDTH,
+    band_range: int = BAND_RANGE,
+    fractions: tuple[int, ...] = (DELTA_FRACTION,),
+) -> Model:
     """A seeded network of a bank.
 
     :param width: channels between the bands and their corrections; the standard's by default.
     :param band_range: what bands are clipped to.
+    :param fractions: fraction bits of the corrections, channel by channel in turns.
     """
     random = Splitmix(64 * seed + 16 * EICCI_BANKS.index(bank) + index)
     graphs, constants = {}, {}
@@ -43,7 +51,7 @@ def eicci_model(seed: int, bank: str, index: int, width: int = WIDTH, band_range
         nodes.append(_conv(random, "delta", nodes[-1].name, width, channels, (3, 3), 9))
         bands = GraphInput("bands", BANDS, -band_range, band_range)
         graphs[trunk] = Graph((bands,), tuple(nodes), ("delta",))
-        constants[f"{trunk}_fraction"] = np.full(channels, DELTA_FRACTION, np.int32)
+        constants[f"{trunk}_fraction"] = np.resize(np.array(fractions, np.int32), channels)
     detail = np.arange(BANDS) % PLANE_BANDS > 0
     constants["band_fraction"] = np.where(detail, DETAIL_FRACTION, MEAN_FRACTION).astype(np.int32)
     provenance = {"source": "synthetic", "seed": seed}

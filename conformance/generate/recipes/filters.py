@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
 from conformance.generate import draw, filters
-from conformance.generate.build import Context
+from conformance.generate.build import Builder, Context
 from conformance.generate.fields import chroma, planar
-from conformance.generate.plan import Plan, both
+from conformance.generate.plan import Part, Plan, both
 from conformance.generate.registry import recipe
+from refdec.filters.lef import THRESHOLDS
 
 
 @recipe("must-decode", variants={str(m): m for m in range(4)}, exact_model=True)
@@ -29,6 +35,45 @@ def lef_channel(c: Context, channel: int) -> Plan:
     return Plan(size=(70, 66), quality=draw.rough, tools_drawn={**filters.LEF, "CS-TON-09": channel})
 
 
+THRESHOLD_SIZE = (122, 183)
+"""Sides at which binary32 rounds the position of a scale to another one than exact arithmetic."""
+CROSSINGS = {f"{m}-{k}": (m, k) for m in range(4) for k in range(3)}
+
+
+@recipe("must-decode", variants=CROSSINGS, exact_model=True)
+def lef_threshold(c: Context, case: tuple[int, int]) -> Plan:
+    """LEF with scales that lie exactly at one of a model's thresholds, and one below it.
+
+    Channel and displacement are found by search. From its threshold on a scale has the stronger gain. The
+    sides of the picture are such that the nearest scale of a sample depends on the rounding of binary32. If
+    whole cells of luma differ, one of the two was done otherwise, or another channel steers.
+    """
+    model, number = case
+
+    def refine(builder: Builder) -> Plan:
+        log_skip = builder.scales(0, builder.hyper_latents[0]).log_skip.astype(np.int64)
+        channel, beta = _at_threshold(log_skip, THRESHOLDS[model][number])
+        tools = {**filters.LEF, "CS-TON-09": channel}
+        return replace(builder.plan, parts=(Part(beta=beta), Part()), tools_drawn=tools)
+
+    return Plan(size=THRESHOLD_SIZE, model=model, refine=refine)
+
+
+def _at_threshold(log_skip: npt.NDArray[np.int64], threshold: int) -> tuple[int, int]:
+    """Channel and displacement: scales at the threshold and one below it, many on both sides."""
+    best = (-1, -1, 0, 0)
+    for channel, values in enumerate(log_skip.reshape(len(log_skip), -1)):
+        present = np.unique(values)
+        for value in present[np.isin(present - 1, present)].tolist():
+            beta = threshold - value
+            if -2048 <= beta <= 2047:
+                sides = min(int(np.sum(values >= value)), int(np.sum(values < value)))
+                best = max(best, (1, sides, channel, beta))
+    if best[0] < 0:  # a pair is not there: at the threshold alone
+        return 0, int(threshold - np.median(log_skip[0]))
+    return best[2], best[3]
+
+
 @recipe("must-decode", variants={str(n): n for n in range(1, 9)})
 def efe_split(c: Context, number: int) -> Plan:
     """EFE linear, with one of the eight ways to cut the picture into rectangles.
@@ -43,13 +88,28 @@ def efe_split(c: Context, number: int) -> Plan:
     )  # fmt: skip
 
 
+BORDERS = {"half": (6, (130, 66)), "thirds-7": (7, (82, 224)), "thirds-8": (8, (224, 82))}
+
+
+@recipe("must-decode", variants=BORDERS)
+def efe_border(c: Context, case: tuple[int, tuple[int, int]]) -> Plan:
+    """EFE linear where a border lies half-way between two multiples of 32 cells, or close to it.
+
+    Half-way it goes to the even multiple. Thirds are 33 and 66 per cent: a little more, and a border of these
+    pictures is another one.
+    """
+    number, size = case
+    return Plan(
+        size=size, model=1, header=planar("420", "420"), parts=both(beta=-700),
+        tools_drawn=filters.efe_linear((number, number), (2, 1)),
+    )  # fmt: skip
+
+
 FORMS = {"444": ("444", "444"), "422": ("444", "422"), "420": ("444", "420"), "sub": ("420", "420")}
+SIDES = {f"{name}-{side}": (*form, side) for name, form in FORMS.items() for side in (1, 3, 4)}
 
 
-@recipe(
-    "must-decode",
-    variants={f"{name}-{side}": (*form, side) for name, form in FORMS.items() for side in (1, 3, 4)},
-)
+@recipe("must-decode", variants={**SIDES, "across-2": ("422", "422", 2), "across-3": ("422", "422", 3)})
 def efe_side(c: Context, form: tuple[str, str, int]) -> Plan:
     """EFE linear with filters of some side, for a chroma format of the source and of the coded planes.
 
@@ -128,6 +188,13 @@ def efe_curve_ends(c: Context, code: int) -> Plan:
         size=(64, 72), model=2, header=planar("444", "444"), tools_drawn=tools, symbols=draw.escapes(100),
         parts=both(cubes=0),
     )  # fmt: skip
+
+
+@recipe("must-decode")
+def efe_mask_subsampled(c: Context) -> Plan:
+    """Masks where chroma is smaller than luma: the side of a block counts chroma samples."""
+    tools = filters.both_filters(masks=(1, 1), block=9)
+    return Plan(size=(78, 90), model=1, header=planar("420", "420"), tools_drawn=tools)
 
 
 MASKS = {"both": (1, 1), "u": (1, 0), "v": (0, 1)}

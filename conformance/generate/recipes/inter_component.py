@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.generate import draw, filters
 from conformance.generate.build import Context
 from conformance.generate.fields import chroma, planar
-from conformance.generate.plan import Plan, both
+from conformance.generate.plan import Part, Plan, both
 from conformance.generate.registry import recipe
 from refdec.models_io import EICCI_BANKS, EICCI_NETWORKS
 
@@ -139,6 +139,16 @@ def icci_far(c: Context, form: tuple[str, str]) -> Plan:
         size=(72, 84), model=1, header=planar(*form), symbols=draw.escapes(60),
         parts=both(cubes=0), tools_drawn=tools,
     )  # fmt: skip
+
+
+@recipe("must-decode", eicci=True)
+def icci_sharpened(c: Context) -> Plan:
+    """eICCI and LEF with the strongest gains: luma in front of LEF has 16 fraction bits that are in use.
+
+    Without eICCI they end with the eighth, and many a rounding cannot be seen.
+    """
+    tools = {**filters.icci(networks=(3, 4)), "CS-TON-08": 1, "CS-TON-09": range(160)}
+    return Plan(size=(76, 84), model=0, tools_drawn=tools, parts=(Part(beta=900), Part()))
 
 
 @recipe("must-decode", variants={"rgb": 1, "planes": 0}, eicci=True)
