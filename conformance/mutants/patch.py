@@ -58,6 +58,15 @@ def applied(mutant: Mutant) -> Iterator[None]:
         _forget(mutant)
 
 
+def require_applicable(mutant: Mutant) -> None:
+    """Notice at once what would otherwise be noticed in the middle of a run.
+
+    :raises MutantError: a text does not occur exactly once.
+    """
+    for name, edits in groupby(sorted(mutant.edits, key=lambda e: e.module), key=lambda e: e.module):
+        rewritten(mutant.name, importlib.import_module(name), list(edits))
+
+
 @contextmanager
 def without_assertions(names: Sequence[str]) -> Iterator[None]:
     """Within the block the assertions of some modules are not there: a decoder in the field has none, so a

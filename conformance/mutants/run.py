@@ -116,6 +116,8 @@ def run_mutants(
     :raises UsageError: this platform cannot fork and ``jobs`` is not 0.
     """
     mutants = chosen(catalogue, options.only)
+    for mutant in mutants:
+        patch.require_applicable(mutant)
     ordered = sorted(cases, key=lambda case: (case.pixels, len(case.data), case.name))
     with ExitStack() as stack:
         stack.enter_context(unguarded())
