@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_HEADER_BYTES = 10_000
+PIECE = 1 << 20
 KINDS = "iu"
 """Signed and unsigned integers, NumPy's letters for them."""
 
@@ -36,8 +37,20 @@ def read_array(file: IO[bytes], most: int) -> npt.NDArray[np.integer[Any]]:
     size = math.prod(shape) * dtype.itemsize
     if size > most:
         raise ValueError(f"an array of {size} bytes, allowed are {most}")
-    data = file.read(size)
-    if len(data) < size:
-        raise ValueError(f"the array ends after {len(data)} of {size} bytes")
+    data = read_exactly(file, size)
     array = np.frombuffer(data, dtype, count=math.prod(shape))
     return array.reshape(shape, order="F" if by_columns else "C")
+
+
+def read_exactly(file: IO[bytes], size: int) -> bytes:
+    """``size`` bytes, asked for in pieces: all at once, memory would be set aside for what is not there.
+
+    :raises ValueError: the file ends before.
+    """
+    pieces, left = [], size
+    while left and (piece := file.read(min(PIECE, left))):
+        pieces.append(piece)
+        left -= len(piece)
+    if left:
+        raise ValueError(f"the file ends after {size - left} of {size} bytes")
+    return b"".join(pieces)

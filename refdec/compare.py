@@ -13,7 +13,7 @@ import numpy.typing as npt
 from refdec.array_file import read_array
 from refdec.trace import Trace, TraceError, point_of
 
-MAX_VALUES_BYTES = 4 << 30
+MAX_VALUES_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal
@@ -22,6 +23,7 @@ from conformance.encoder.source import (
 )
 from conformance.training.pictures import to_yuv
 from refdec.array_file import read_array as load_array
+from refdec.array_file import read_exactly
 from refdec.codestream.geometry import ceil_div
 from refdec.limits import DEFAULT_LIMITS
 from refdec.picture import Picture
@@ -104,14 +106,15 @@ def read_rgb(path: Path, bit_depth: int | None = None) -> Picture:
     :raises PictureFileError: as :func:`read_picture`.
     """
     try:
-        with path.open("rb") as file:
+        # Pillow's warning about large pictures is for programs without a limit of their own
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             wide = _wide_ppm(file)
             if wide is not None:
                 return _narrowed(*wide, bit_depth)
             file.seek(0)
             with Image.open(file, formats=FORMATS) as picture:
-                if max(picture.size) > SIDE_MAX:
-                    raise PictureFileError(f"{path}: {picture.size} is beyond {SIDE_MAX} on a side")
+                _require_size(*picture.size)
                 samples = _wide_samples(picture)
                 if samples is not None:
                     return _narrowed(samples, 16, bit_depth)
@@ -121,20 +124,28 @@ def read_rgb(path: Path, bit_depth: int | None = None) -> Picture:
         raise PictureFileError(f"{path}: cannot read the picture ({error})") from error
 
 
+def _require_size(width: int, height: int) -> None:
+    """Before a sample is read: what the decoder's default limits would refuse is not coded either."""
+    if max(width, height) > SIDE_MAX or width * height > DEFAULT_LIMITS.max_pixels:
+        raise ValueError(
+            f"{width} x {height} samples, allowed are {SIDE_MAX} on a side, {DEFAULT_LIMITS.max_pixels} in all"
+        )
+
+
 def _wide_samples(picture: Image.Image) -> IntArray | None:
     """16-bit samples ``[H, W, 3]`` of a picture that has them, upright; ``None`` for any other."""
     raw = picture.tile[0].args if isinstance(picture, PngImagePlugin.PngImageFile) else None
     if picture.mode.startswith("I"):
-        grey = np.clip(np.asarray(picture).astype(np.int64), 0, 65535)
-        samples = np.repeat(grey[..., None], 3, axis=-1)
+        grey = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16)
+        samples = np.broadcast_to(grey[..., None], (*grey.shape, 3))
     elif isinstance(raw, str) and raw in _WIDE_MODES:
         # Pillow has no mode for them: it unpacks the upper bytes, or the lower ones under another name
         file = picture.fp
-        upper = np.asarray(picture)[..., :3].astype(np.int64)
+        upper = np.asarray(picture)[..., :3].astype(np.uint16)
         file.seek(0)
         with Image.open(file, formats=("PNG",)) as again:
             again.tile = [again.tile[0]._replace(args=_WIDE_MODES[raw])]
-            samples = 256 * upper + np.asarray(again)[..., :3]
+            samples = upper << 8 | np.asarray(again)[..., :3]
     else:
         return None
     orientation = picture.getexif().get(0x0112, 1)
@@ -155,13 +166,14 @@ def _wide_ppm(file: IO[bytes]) -> tuple[IntArray, int] | None:
     if found is None or int(found[3]) < 256:
         return None
     width, height, top = (int(number) for number in found.groups())
-    if max(width, height) > SIDE_MAX or top > 65535 or (top + 1) & top:
-        raise ValueError(f"{width} x {height} samples up to {top}, expected a largest value such as 1023")
+    _require_size(width, height)
+    if top > 65535 or (top + 1) & top:
+        raise ValueError(f"samples up to {top}, expected a largest value such as 1023")
     file.seek(found.end())
-    data = file.read(6 * width * height)
-    if len(data) < 6 * width * height or not data:
-        raise ValueError("the file ends before the last sample")
-    return np.frombuffer(data, ">u2").reshape(height, width, 3).astype(np.int64), top.bit_length()
+    data = read_exactly(file, 6 * width * height)
+    if not data:
+        raise ValueError("a picture without samples")
+    return np.frombuffer(data, ">u2").reshape(height, width, 3).astype(np.uint16), top.bit_length()
 
 
 def _narrowed(samples: IntArray, bits: int, bit_depth: int | None) -> Picture:

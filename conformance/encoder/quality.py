@@ -106,5 +106,7 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
             raise ValueError("rows of different length")
         return np.array(rows, np.int64)
     with Image.open(path) as picture:
+        if picture.size[0] * picture.size[1] > MAX_BYTES:
+            raise ValueError(f"{picture.size[0]} x {picture.size[1]} entries, allowed are {MAX_BYTES}")
         grey = np.asarray(picture.convert("L")).astype(np.int64)
     return np.clip((grey - GREY_ZERO + GREY_STEP // 2) // GREY_STEP, -LIMIT, LIMIT)

@@ -23,14 +23,19 @@ def run(
         int | None, typer.Option("--executions", help="Stop when all runs together have so many.")
     ] = None,
     stretch: Annotated[int, typer.Option("--stretch", help="Seconds of one process.")] = 240,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Keep the priority; by default everything else goes first.")
+    ] = False,
 ) -> None:
     """Fuzz targets in turn, one process at a time; an earlier run in the same folder is continued."""
-    from conformance.fuzz.driver import fuzz
+    from conformance.fuzz.driver import fuzz, lower_priority
     from conformance.fuzz.target import targets
 
     unknown = sorted(set(names or ()) - targets().keys())
     if unknown:
         raise typer.BadParameter(f"no target '{unknown[0]}'; there are {', '.join(targets())}")
+    if not foreground:
+        lower_priority()
     fuzz(
         work, minutes=minutes, executions=executions, names=names or (), stretch=stretch,
         progress=lambda line: print(time.strftime("%H:%M:%S"), line, flush=True),

@@ -45,7 +45,6 @@ def fuzz(
     :param names: targets, all without.
     :param stretch: seconds of one process.
     """
-    lower_priority()
     end = time.monotonic() + 60 * minutes
     chosen = [target for name, target in targets().items() if not names or name in names]
     for target in chosen:
@@ -70,7 +69,7 @@ def fuzz(
 
 
 def lower_priority() -> None:
-    """This process and its children give way to everything else of the machine.
+    """Make this process and its children give way to everything else of the machine.
 
     Linux groups processes by session, and only the group's own niceness counts between groups.
     """

@@ -29,6 +29,8 @@ from refdec.integer.nodes import (
 )
 
 MAX_NODES = 4096
+MAX_TOTAL_CHANNELS = 1 << 17
+"""Channels of all tensors of a graph: a range of its own is kept for each, however short the file is."""
 # Beyond any tensor of the standard's networks at the largest picture that the default limits allow.
 MAX_ELEMENTS = 1 << 33
 Int32Array = npt.NDArray[np.int32]
@@ -171,6 +173,7 @@ class Graph:
             raise ModelError(
                 f"a graph of {len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs"
             )
+        total = 0
         channels: dict[str, int] = {}
         clips: dict[str, tuple[Int32Array, Int32Array]] = {}
         items: tuple[GraphInput | Node, ...] = (*self.inputs, *self.nodes)
@@ -186,6 +189,9 @@ class Graph:
                 channels[item.name] = output_channels(
                     item.name, item.op, [channels[i] for i in item.inputs], item.attributes, item.tensors
                 )
+            total += channels[item.name]
+            if total > MAX_TOTAL_CHANNELS:
+                raise ModelError(f"more than {MAX_TOTAL_CHANNELS} channels in the tensors of a graph")
             if item.lo is not None and item.hi is not None:
                 owner = f"tensor '{item.name}'"
                 lo = _expand(owner, "lo", item.lo, channels[item.name])

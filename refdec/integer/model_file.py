@@ -33,6 +33,8 @@ FORMAT = "1"
 MAX_FILE_BYTES = 256 << 20
 MAX_HEADER_BYTES = 64 << 20
 MAX_GRAPHS = 256
+MAX_FILE_CHANNELS = 1 << 18
+"""Channels of all tensors of all graphs."""
 DTYPES = ("int8", "uint8", "int16", "int32")
 STORED = {"I8": "<i1", "U8": "<u1", "I16": "<i2", "I32": "<i4"}
 """The byte order is part of the type: the library's own reader takes that of the machine."""
@@ -188,7 +190,12 @@ def read_model(data: bytes) -> Model:
     if found != stated:
         raise ModelError(f"digest of the content is {found}, the file states {stated!r}")
     constants = {n.removeprefix("constant/"): t for n, t in tensors.items() if n.startswith("constant/")}
-    built = {name: Graph.from_json(graph, tensors) for name, graph in graphs.items()}
+    built, total = {}, 0
+    for name, graph in graphs.items():
+        built[name] = Graph.from_json(graph, tensors)
+        total += sum(built[name].channels.values())
+        if total > MAX_FILE_CHANNELS:
+            raise ModelError(f"more than {MAX_FILE_CHANNELS} channels in the tensors of all graphs")
     model = Model(kind, built, constants, provenance)
     if model.digest != found:
         raise ModelError("the file is not in canonical form (surplus tensors, or other tensor names)")
