@@ -2,8 +2,8 @@
 
     python tools/bombs.py [-o docs/results/bombs.md] [--only NAME ...]
 
-Every file is made and read in a process of its own. Before the measurement that process decodes a small
-stream, so that compiled kernels and models are there; what is shown is what came on top of it.
+Every file is made and read in a process of its own, a copy of one that has decoded a small stream: what is
+shown is what came on top of it. Needs Linux.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from conformance.fuzz.bombs import BOMBS, Bomb, read
+from conformance.fuzz.bombs import BOMBS, Bomb, import_readers, read
 from conformance.fuzz.target import memory_limited
 
 SECONDS = 600
@@ -29,10 +30,10 @@ MEMORY = 6 << 30
 HEAD = """# Decompression bombs
 
 What small files that claim much cost. Made by `python tools/bombs.py`, which writes each of them with this
-project's own writers and gives it to the reader that it is for: codestreams to the decoder with default limits
-and the bundled models, pictures and maps to the encoder's readers, the rest to what reads suites, traces and
-model files. *Memory* is the peak of the process beyond what it held before, *time* is processor time; both of
-reading alone.
+project's own writers and gives it to the reader that it is for: codestreams to the decoder with default
+limits and the bundled models, pictures and maps to the encoder's readers, the rest to what reads suites,
+traces and model files. *Memory* is the peak of the process beyond what it held before, *time* is processor
+time; both of reading alone.
 
 | file | read as | bytes | claims | ends with | memory | time |
 |---|---|---:|---|---|---:|---:|
@@ -40,21 +41,17 @@ reading alone.
 
 
 def main() -> None:
-    """Measure all of them, or one as a child."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Measure all of them, or those that are named."""
+    parser = argparse.ArgumentParser(description="Measure decompression bombs.")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/results/bombs.md"))
-    parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--child", nargs=2, metavar=("NAME", "FOLDER"))
+    parser.add_argument("--only", action="append", default=[], help="Name of a bomb. Repeatable.")
     arguments = parser.parse_args()
-    if arguments.child:
-        print(json.dumps(child(*arguments.child)))
-        return
+    warm()
     rows = []
     for bomb in BOMBS:
         if not arguments.only or bomb.name in arguments.only:
-            facts = measured(bomb)
+            with tempfile.TemporaryDirectory() as folder:
+                facts = measured(bomb, Path(folder))
             rows.append(row(bomb, facts))
             print(rows[-1], flush=True)
             if facts["ends"] != bomb.ends:
@@ -64,49 +61,54 @@ def main() -> None:
         arguments.output.write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
 
 
-def measured(bomb: Bomb) -> dict[str, Any]:
+def measured(bomb: Bomb, folder: Path) -> dict[str, Any]:
     """Make a bomb and read it, each in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--child", bomb.name, folder]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            return {"bytes": 0, "ends": "no end", "memory": 0, "seconds": SECONDS}
-    if done.returncode:
-        return {
-            "bytes": 0,
-            "ends": f"exit {done.returncode}: {done.stderr[-300:]}",
-            "memory": 0,
-            "seconds": 0,
-        }
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return facts
-
-
-def child(name: str, folder: str) -> dict[str, Any]:
-    """Make and read one bomb in this process."""
-    bomb = next(item for item in BOMBS if item.name == name)
-    maker = os.fork()  # what making a file takes is not counted
-    if maker == 0:
-        bomb.make(Path(folder))
-        os._exit(0)
-    if os.waitstatus_to_exitcode(os.waitpid(maker, 0)[1]):
-        raise SystemExit("the file could not be made")
-    paths = sorted(Path(folder).iterdir())
+    forked(lambda: str(bomb.make(folder)))
+    paths = sorted(folder.iterdir())
     path = next((p for p in paths if p.name == "a.jsonl"), paths[0])
-    warm()
+    facts: dict[str, Any] = json.loads(forked(lambda: json.dumps(reading(bomb, path))))
+    return facts | {"bytes": sum(p.stat().st_size for p in paths)}
+
+
+def reading(bomb: Bomb, path: Path) -> dict[str, Any]:
+    """What reading costs this process."""
     before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
     start = time.process_time()
     with memory_limited(MEMORY):
-        ends = read(bomb, path)
+        try:
+            ends = read(bomb, path)
+        except Exception as error:
+            ends = f"{type(error).__name__}: {error}"
     seconds = time.process_time() - start
-    size = sum(p.stat().st_size for p in paths)
-    return {"bytes": size, "ends": ends, "memory": memory("VmHWM") - before, "seconds": round(seconds, 2)}
+    return {"ends": ends, "memory": memory("VmHWM") - before, "seconds": seconds}
+
+
+def forked(call: Callable[[], str]) -> str:
+    """What a call gives in a copy of this process.
+
+    :raises SystemExit: the copy died.
+    """
+    source, sink = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(source)
+        signal.alarm(SECONDS)
+        with os.fdopen(sink, "w", encoding="utf-8") as file:
+            file.write(call())
+        os._exit(0)
+    os.close(sink)
+    with os.fdopen(source, encoding="utf-8") as file:
+        text = file.read()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code:
+        raise SystemExit(f"a child ended with {code}")
+    return text
 
 
 def warm() -> None:
-    """Decode a small picture."""
+    """Import every reader, and decode a small picture: compiled kernels and models are there afterwards."""
+    import_readers()
     from refdec.decoder import decode
     from refdec.models_io import bundled_models
 

@@ -126,10 +126,9 @@ def read_rgb(path: Path, bit_depth: int | None = None) -> Picture:
 
 def _require_size(width: int, height: int) -> None:
     """Before a sample is read: what the decoder's default limits would refuse is not coded either."""
-    if max(width, height) > SIDE_MAX or width * height > DEFAULT_LIMITS.max_pixels:
-        raise ValueError(
-            f"{width} x {height} samples, allowed are {SIDE_MAX} on a side, {DEFAULT_LIMITS.max_pixels} in all"
-        )
+    most = DEFAULT_LIMITS.max_pixels
+    if max(width, height) > SIDE_MAX or width * height > most:
+        raise ValueError(f"{width} x {height} samples, allowed are {SIDE_MAX} on a side and {most} in all")
 
 
 def _wide_samples(picture: Image.Image) -> IntArray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,10 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
         if len({len(row) for row in rows}) > 1:
             raise ValueError("rows of different length")
         return np.array(rows, np.int64)
-    with Image.open(path) as picture:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+        picture = Image.open(path)
+    with picture:
         if picture.size[0] * picture.size[1] > MAX_BYTES:
             raise ValueError(f"{picture.size[0]} x {picture.size[1]} entries, allowed are {MAX_BYTES}")
         grey = np.asarray(picture.convert("L")).astype(np.int64)

@@ -1,4 +1,4 @@
-"""``python -m conformance.fuzz``: fuzz, replay one input, measure what a corpus covers, write the report."""
+"""``python -m conformance.fuzz``: fuzz, replay one input, write the report."""
 
 from __future__ import annotations
 
@@ -52,6 +52,25 @@ def replay(
 
     for path in files:
         print(path.name, execute(targets()[name], path.read_bytes()), flush=True)
+
+
+@app.command()
+def report(
+    work: Work = DEFAULT,
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("docs/results/fuzz.md"),
+    seconds: Annotated[float, typer.Option("--seconds", help="To measure one corpus.")] = 20.0,
+) -> None:
+    """Measure what the corpora reach, and write the page about it all."""
+    from conformance.fuzz.measure import measure
+    from conformance.fuzz.report import write_report
+    from conformance.fuzz.target import targets
+
+    reached = {}
+    for name, target in targets().items():
+        if (work / "corpus" / name).is_dir():
+            reached[name] = measure(target, work / "corpus" / name, seconds)
+            print(name, reached[name].inputs, "of", reached[name].there, "inputs", flush=True)
+    write_report(work, output, reached, Path("tests/data/regressions"))
 
 
 @app.command("list")

@@ -81,14 +81,6 @@ BOMBS = (
         True,
     ),
     Bomb(
-        "flat-10k",
-        "stream",
-        "10,000 x 10,000 samples, and it is a picture",
-        stream_file(flat_picture, 10_000),
-        "ResourceLimitError",
-        True,
-    ),
-    Bomb(
         "size-field",
         "stream",
         "a substream of 8,589,934,590 bytes",
@@ -113,15 +105,15 @@ BOMBS = (
     Bomb(
         "many-regions",
         "stream",
-        "256 x 256 regions",
-        stream_file(many_regions, 256, 256),
+        "128 x 128 regions in three bytes",
+        stream_file(many_regions, 128, 128),
         "CodestreamSyntaxError",
     ),
     Bomb(
         "tiles",
         "stream",
-        "tiles of 1,024 samples, each 16 further than the one before",
-        stream_file(overlapping_tiles, 1024, 1008, 8192),
+        "tiles of 512 samples, each 16 further than the one before",
+        stream_file(overlapping_tiles, 512, 496, 8192),
         "ResourceLimitError",
     ),
     Bomb(
@@ -215,7 +207,6 @@ BOMBS = (
             "bomb.png",
             lambda: png_of_zeros(65_000, 65_000, 1, 0, 1),
         ),
-        ),
         "PictureFileError",
     ),
     Bomb(
@@ -307,3 +298,8 @@ def _reader(kind: str, path: Path) -> tuple[Callable[[], object], tuple[type[Bas
         "map": (lambda: load_map(path, (64, 64)), (QualityMapError,)),
     }
     return readers[kind]
+
+
+def import_readers() -> None:
+    """Load the modules of every reader, so that nothing of it counts as reading."""
+    _reader("stream", Path())

@@ -34,6 +34,7 @@ NOT_FUZZED = ("conformance.fuzz", "conformance.generate", "conformance.verify.sy
 HANG = 60
 """Seconds after which libFuzzer ends the process; a target's own limit is lower and only noted."""
 STATE_SECONDS = 1.0
+WARM = 20
 
 
 def main() -> None:
@@ -54,8 +55,9 @@ def main() -> None:
         target = targets()[arguments.target]
     faulthandler.enable()
     state = State(arguments.state, arguments.findings)
-    for path in sorted(arguments.corpus.iterdir())[:3]:
-        state.run(target, path.read_bytes(), execute)  # compiles and loads before memory is limited
+    for path in sorted(arguments.corpus.iterdir())[:WARM]:
+        # compiles and loads before time and memory are limited
+        state.run(target, path.read_bytes(), lambda item, data: item.run(data))
     used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
 
