@@ -1,0 +1,93 @@
+"""The mutators that know a syntax: what they make is of that syntax, and changes what it should."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from random import Random
+
+from conformance.fuzz.bytes_mutator import mutate_bytes
+from conformance.fuzz.json_mutator import mutate_json, mutate_lines
+from conformance.fuzz.model_mutator import mutate_model
+from conformance.fuzz.models import small_graphs
+from conformance.fuzz.seeds import base_streams
+from conformance.fuzz.syntax_mutator import mutate_container, mutate_stream
+from refdec.codestream import parse
+from refdec.codestream.container import split
+from refdec.errors import BitstreamError, ModelError
+from refdec.integer import Model
+from refdec.integer.model_file import model_bytes, read_model
+from refdec.limits import DEFAULT_LIMITS
+
+
+def changed_elements(before: bytes, after: bytes) -> set[str]:
+    """Ids of header elements whose values differ; nothing where the headers cannot be read."""
+    try:
+        old, new = (parse(data, check_conformance=False).header_fields for data in (before, after))
+    except BitstreamError:
+        return set()
+    values = {(record.segment, record.name): record.value for record in old}
+    return {r.id for r in new if values.get((r.segment, r.name), r.value) != r.value}
+
+
+def test_streams_stay_streams_and_every_kind_of_element_changes() -> None:
+    random = Random(1)
+    streams = list(base_streams(2500))
+    ids: set[str] = set()
+    sound = 0
+    for _ in range(300):
+        data = random.choice(streams)
+        after = mutate_stream(data, random, mutate_bytes)
+        ids |= changed_elements(data, after)
+        try:
+            split(after, DEFAULT_LIMITS)
+        except BitstreamError:
+            continue
+        sound += 1
+    assert sound > 220
+    assert len(ids) > 40, sorted(ids)
+    assert {"CS-PIH-06", "CS-PIH-30"} & ids and any(name.startswith("CS-TON") for name in ids)
+
+
+def test_equal_random_numbers_give_equal_changes() -> None:
+    for data in base_streams(2500):
+        for mutate in (mutate_stream, mutate_container):
+            first, second = (mutate(data, Random(7), mutate_bytes) for _ in range(2))
+            assert first == second
+
+
+def test_what_is_no_stream_is_changed_too() -> None:
+    random = Random(2)
+    for data in (b"", b"\xff\x80", b"\xff\x80\xff\x81", bytes(40)):
+        for _ in range(20):
+            assert isinstance(mutate_stream(data, random, mutate_bytes), bytes)
+
+
+def test_models_are_sealed_again() -> None:
+    """Most changes get past the digest; some are still models, others are refused for what they are."""
+    random = Random(3)
+    graphs = dict(small_graphs())
+    reasons: Counter[str] = Counter()
+    for _ in range(300):
+        name = random.choice(list(graphs))
+        data = mutate_model(model_bytes(Model("graph", {name: graphs[name]})), random, mutate_bytes)
+        try:
+            read_model(data)
+            reasons["model"] += 1
+        except ModelError as error:
+            reasons["digest" if "digest of the content" in str(error) else "other"] += 1
+    assert reasons["model"] > 30 and reasons["other"] > 100 and reasons["digest"] < 100, reasons
+
+
+def test_json_stays_json() -> None:
+    random = Random(4)
+    data = json.dumps({"a": [1, {"b": "c"}], "d": None, "e": [[0.5]]}).encode()
+    kept = 0
+    for _ in range(200):
+        try:
+            json.loads(mutate_json(data, random, mutate_bytes))
+            kept += 1
+        except (ValueError, RecursionError):
+            continue
+    assert kept > 150
+    assert all(isinstance(mutate_lines(data + b"\n" + data, random, mutate_bytes), bytes) for _ in range(50))
