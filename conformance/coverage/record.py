@@ -25,6 +25,8 @@ from refdec.tracing import last_stage, trace_stream
 
 Point = tuple[str, str]
 """Group and name."""
+FILES = "AN-FILE-"
+"""Statements about model files: they are read once in a process, by whichever stream comes first."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def _of_decode(seen: set[Point], stream: Codestream | None) -> set[Point]:
         branches = headers.branches_of(stream)
     points = {point for point in seen if point[0] != REFUSING and point[0] != "refusals"}
     points -= {(STATEMENTS, name) for name in OBSERVED.keys() - statements}
+    points = {p for p in points if p[0] != STATEMENTS or not p[1].startswith(FILES)}
     points |= {(STATEMENTS, name) for name in statements}
     points |= {("headers", name) for name in branches}
     warned = {name for name in headers.rules() if f"rule {name}: warned about" in branches}

@@ -40,7 +40,7 @@ UNREACHABLE: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "refusals",
-        r"codestream\.container\.split: the codestream is larger than allowed",
+        r"(codestream\.container\.split|input_file\.read_codestream): the codestream is larger than allowed",
         "a file of more than 2^30 bytes: left out of suites of small ones",
     ),
     (
@@ -63,4 +63,5 @@ UNREACHABLE: tuple[tuple[str, str, str], ...] = (
         r"integer\.nodes\.output_size: attention over too many positions to stay exact",
         f"{_MODEL}2^23 positions are more than the largest picture has at a quarter of its sides",
     ),
+    ("refusals", r"command\._failed: error", "hands on what another place has refused"),
 )

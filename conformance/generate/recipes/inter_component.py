@@ -130,11 +130,8 @@ def icci_far(c: Context, form: tuple[str, str]) -> Plan:
     What is interpolated or corrected beyond that is clipped there, and in the end to the range of samples. A
     decoder that has fewer bits for a plane between two filters wraps around.
     """
-    linear = filters.efe_linear((6, 6), (4, 4), codes=(0, 65535))
-    tools = {
-        **filters.icci(networks=(1, 8), tile=(2, 0)),
-        **{k: v for k, v in linear.items() if k not in filters.OFF},
-    }
+    tools = filters.with_linear(filters.icci(networks=(1, 8), tile=(2, 0)), (6, 6), (4, 4), (0, 65535))
+    tools |= {"CS-TON-19": [0, 65535], "CS-TON-20": [0, 65535]}
     return Plan(
         size=(72, 84), model=1, header=planar(*form), symbols=draw.escapes(60),
         parts=both(cubes=0), tools_drawn=tools,
