@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ INTERNAL = 70
 OUT_OF_MEMORY = 71
 INPUT_OUTPUT = 74
 HUNG_UP, INTERRUPTED, NO_READER, TERMINATED = 129, 130, 141, 143
+AGAIN_SECONDS = 0.05
 ENDINGS = {HUNG_UP: "hung up", INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 
 
@@ -124,9 +125,25 @@ def _orderly_ends() -> Iterator[None]:
     taken = [n for n in numbers if main and signal.getsignal(n) == signal.SIG_DFL]
     for number in taken:
         signal.signal(number, end)
+    unraisable = sys.unraisablehook
+
+    def swallowed(facts: Any) -> None:
+        # It fell into a library's callback, which no exception leaves: once more, when that is over.
+        error = facts.exc_value
+        if not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            unraisable(facts)
+            return
+        code = error.code if isinstance(error, SystemExit) else None
+        number = code - 128 if isinstance(code, int) and code > 128 else signal.SIGINT
+        again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = swallowed
     try:
         yield
     finally:
+        sys.unraisablehook = unraisable
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
 

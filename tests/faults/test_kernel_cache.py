@@ -206,17 +206,17 @@ def test_two_cold_processes_at_once(tmp_path: Path) -> None:
         )
 
     for process in [start(name) for name in names[:2]]:
-        assert process.communicate(timeout=600)[1] == "" and process.returncode == 0
+        assert process.communicate(timeout=1800)[1] == "" and process.returncode == 0
     files = sorted((tmp_path / "cache").rglob("*"))
     kernels = [path for path in files if path.suffix == SUFFIX]
     assert kernels and {path.suffix for path in files if path.is_file()} == {SUFFIX}
     third = start(names[2])
-    assert third.communicate(timeout=600)[1] == "" and third.returncode == 0
+    assert third.communicate(timeout=1800)[1] == "" and third.returncode == 0
     for path in kernels:
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 4
         path.write_bytes(data)
     fourth = start(names[3])
-    said = fourth.communicate(timeout=600)[1]
+    said = fourth.communicate(timeout=1800)[1]
     assert fourth.returncode == 0 and said.count("is damaged; compiling anew") == said.count("\n") > 0
     assert len({(tmp_path / name).read_bytes() for name in names}) == 1

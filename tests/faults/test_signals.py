@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from refdec.atomic_file import PARTIAL
-from refdec.command import INTERRUPTED, TERMINATED
+from refdec.command import INTERRUPTED, TERMINATED, run
 from tests.faults.conftest import SMALLEST, leftovers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -106,6 +109,22 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         process.communicate(timeout=300)
     assert process.returncode == 0 and leftovers(tmp_path) == ["out.png"]
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED)])
+def test_a_signal_that_falls_into_a_callback_is_not_lost(number: int, code: int, capsys: Any) -> None:
+    """Compilation calls back from machine code, which exceptions cannot leave."""
+    app = typer.Typer()
+    callback = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(number))
+
+    @app.command()
+    def go() -> None:
+        callback()
+        time.sleep(60)
+
+    before, start = sys.unraisablehook, time.monotonic()
+    assert run(app, []) == code and sys.unraisablehook is before
+    assert time.monotonic() - start < 50 and "Traceback" not in capsys.readouterr().err
 
 
 def descendants(number: int) -> set[int]:
@@ -201,9 +220,11 @@ def test_a_decode_ends_at_once_wherever_it_is(tmp_path: Path) -> None:
             while process.poll() is None and used_by(process.pid) < 0.15 + whole * number / 20:
                 time.sleep(0.01)
             before = used_by(process.pid)
+            running = process.poll() is None
             process.send_signal(which)
             _, error = process.communicate(timeout=300)
-        assert "Traceback" not in error and used_by_children() - used - before < 1
+        assert "Traceback" not in error
+        assert not running or used_by_children() - used - before < 1
         if leftovers(tmp_path):
             assert leftovers(tmp_path) == ["out.png"] and output.read_bytes() == picture
             output.unlink()
