@@ -76,12 +76,8 @@ def test_kernels_of_every_kind_without_a_compiler() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "tests/integer/test_jit_engine.py",
-        "tests/entropy/test_jit_equals_golden.py",
-        "tests/entropy/test_jit_errors.py",
-        "tests/picture",
+        "tests/picture/test_engines_agree.py",
         "tests/filters/test_lef.py",
-        "tests/filters/test_efe.py",
         "tests/filters/test_eicci_parts.py",
     ],
 )
