@@ -153,17 +153,13 @@ class Kept:
     for a small picture, and all streams of a suite have the same.
 
     :param made: what makes one.
-    :param used: off for a mutant that changes how they are made.
     """
 
     made: Callable[[list[int]], Any]
     tables: dict[tuple[int, ...], Any] = field(default_factory=dict)
-    used: bool = True
 
     def __call__(self, cdf: list[int]) -> Any:
         """The table of a distribution."""
-        if not self.used:
-            return self.made(cdf)
         key = tuple(cdf)
         if key not in self.tables:
             self.tables[key] = self.made(cdf)
@@ -171,13 +167,14 @@ class Kept:
 
     @contextmanager
     def for_mutant(self, mutant: Mutant) -> Iterator[None]:
-        """Within the block tables are kept only if the mutant has nothing to do with them."""
-        modules = {edit.module for edit in mutant.edits}
-        self.used = not mutant.cells and modules.isdisjoint((z.__name__, coder.__name__))
+        """Within the block a mutant that changes how tables are made has its own."""
+        before, modules = self.tables, {edit.module for edit in mutant.edits}
+        if mutant.cells or not modules.isdisjoint((z.__name__, coder.__name__)):
+            self.tables = {}
         try:
             yield
         finally:
-            self.used = True
+            self.tables = before
 
 
 @contextmanager
