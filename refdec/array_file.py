@@ -52,5 +52,5 @@ def read_exactly(file: IO[bytes], size: int) -> bytes:
         pieces.append(piece)
         left -= len(piece)
     if left:
-        raise ValueError(f"the file ends after {size - left} of {size} bytes")
+        raise ValueError(f"the file ends before the last sample: {size - left} bytes of {size}")
     return b"".join(pieces)
