@@ -28,7 +28,7 @@ class Comparison:
     """One machine against the first one.
 
     :param streams: how many streams both have run.
-    :param only_one: how many only one of them has run.
+    :param only_one: how many only one of them has run; these decide nothing, and are shown.
     :param obstacles: why what both ran is not the same: other suites, nothing in common.
     :param notes: what differs and should not decide: the program's version.
     """
@@ -78,6 +78,8 @@ def rows(evidence: Sequence[Evidence], comparisons: Sequence[Comparison | None])
         verdict = "the first" if c is None else "equal" if c.equal else "DIFFERENT"
         if c is not None and c.difference is not None:
             verdict += f": {c.differing} of {c.streams} streams, first {c.difference}"
+        if c is not None and c.only_one:
+            verdict += f"; {c.streams} streams compared, {c.only_one} ran on one of the two machines only"
         if c is not None and c.obstacles:
             verdict = f"NOT COMPARABLE: {'; '.join(c.obstacles)}"
         if e.disagreeing:

@@ -6,6 +6,7 @@ A file comes from somebody else's machine: nothing in it is believed but that it
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from refdec.atomic_file import atomic_file
 SCHEMA = "refconf-evidence-1"
 MAX_BYTES = 16 << 20
 MAX_STREAMS = 10_000
-SHORT = r"[^\x00-\x1f\x7f]{0,200}"
+SHORT = r"[^\x00-\x1f\x7f-\x9f]{0,200}"
 NAME = r"[A-Za-z0-9][A-Za-z0-9 ._,+()/-]{0,99}"
 ENGINES = ("jit", "golden", "twin")
 KINDS = ("native", "emulated")
+CELL = re.compile(rf"(?:[0-9a-f]{{{DIGEST}}})?")
 SOFTWARE = ("python", "numpy", "numba", "llvm", "torch")
 
 
@@ -156,22 +158,28 @@ def _named_digests(fields: Fields, most: int) -> dict[str, str]:
 
 
 def _streams(fields: Fields) -> dict[tuple[str, str], dict[str, str]]:
-    columns = fields.strings("columns", 64)
+    columns = fields.strings("columns", len(STAGES))
+    if len(set(columns)) != len(columns) or not set(columns) <= set(STAGES):
+        raise SuiteError(f"{fields.place}.columns: expected stages of a decoder, once each")
     suites = fields.object("streams")
+    if not set(suites.names()) <= set(fields.object("suites").names()):
+        raise SuiteError(f"{fields.place}.streams: of a suite without a digest")
     out: dict[tuple[str, str], dict[str, str]] = {}
     for suite in suites.names():
         rows = suites.object(_name(suites, suite))
         for name in rows.names():
             row = rows.strings(_name(rows, name), len(columns))
-            if len(row) != len(columns) or any(len(d) not in (0, DIGEST) for d in row):
+            if len(row) != len(columns) or not all(map(CELL.fullmatch, row)):
                 raise SuiteError(f"{rows.place}.{name}: expected {len(columns)} digests of {DIGEST} digits")
             out[suite, name] = {stage: d for stage, d in zip(columns, row, strict=True) if d}
+            if not out[suite, name]:  # nothing would be equal to nothing
+                raise SuiteError(f"{rows.place}.{name}: a stream without a digest")
     if not 0 < len(out) <= MAX_STREAMS:
         raise SuiteError(f"{fields.place}.streams: expected 1 to {MAX_STREAMS} streams")
     return out
 
 
 def _name(fields: Fields, name: str) -> str:
-    if len(name) > 200 or any(ord(c) < 32 for c in name):
+    if re.fullmatch(SHORT, name) is None:
         raise SuiteError(f"{fields.place}: a key that is no short name")
     return name

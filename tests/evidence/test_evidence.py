@@ -130,11 +130,39 @@ def test_streams_that_are_not_as_stated_fail_the_comparison(
         {"instructions": {"counts": {"float": -1}}},
         {"disagreeing": "all"},
         {"columns": ["x"] * 65},
+        {"target": "a\x1b[2Jb"},
+        {"refdec": "1\x9b2J"},
     ],
 )
 def test_hostile_values_are_refused(facts: dict[str, Any], folder: Path, change: dict[str, Any]) -> None:
     with pytest.raises(SuiteError):
         read(save(folder / "hostile.json", {**facts, **change}))
+
+
+def test_nothing_is_not_equal_to_nothing(facts: dict[str, Any], folder: Path) -> None:
+    """Files that hold no digest, or under a name that no decoder has, would agree with each other."""
+    width = len(facts["columns"])
+    row = facts["streams"]["lite pictures"]["smallest"]
+    for change in (
+        {"streams": {"lite pictures": {"smallest": [""] * width}}},
+        {"streams": {"lite pictures": {"smallest": ["\x1b[2J" + "0" * 12, *row[1:]]}}},
+        {"streams": {"unknown": {"smallest": row}}},
+        {"streams": {"lite pictures": {"a\x9bm": row}}},
+        {"columns": [f"stage {number}" for number in range(width)]},
+        {"columns": [facts["columns"][0]] * width},
+    ):
+        with pytest.raises(SuiteError):
+            read(save(folder / "nothing.json", {**facts, **change}))
+
+
+def test_streams_that_only_one_machine_ran_are_told(
+    facts: dict[str, Any], golden: Path, folder: Path, capsys: Any
+) -> None:
+    del facts["streams"]["lite pictures"]["bad-no-start"]
+    path = save(folder / "fewer.json", facts)
+    done = call(app, capsys, "evidence", "compare", golden, path)
+    assert done.code == 0
+    assert "\tequal; 3 streams compared, 1 ran on one of the two machines only" in done.out
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"schema": NaN}'])
@@ -170,6 +198,8 @@ def test_another_engine_than_asked_for_is_an_error() -> None:
     collect.require_engine(twin, {"entropy": {"golden"}, "networks": {"twin"}})
     with pytest.raises(collect.EvidenceError):
         collect.require_engine(twin, {"entropy": {"golden"}, "networks": {"golden"}})
+    with pytest.raises(collect.EvidenceError, match="computed nothing"):
+        collect.require_engine(twin, {"entropy": {"golden"}})
 
 
 def test_a_silent_fallback_is_caught(monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: Any) -> None:
