@@ -114,13 +114,16 @@ def lacks_memory(error: BaseException | None) -> bool:
 
 @contextmanager
 def _orderly_ends() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the process as SIGINT does: unfinished files are removed on the way out."""
+    """SIGTERM and SIGHUP end the process as SIGINT does: unfinished files are removed on the way out.
+    The system keeps the exit codes of children, even where the caller ignores those of its own."""
 
     def end(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     main = threading.current_thread() is threading.main_thread()
+    if main and hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # What the caller ignores (nohup) stays ignored.
     taken = [n for n in numbers if main and signal.getsignal(n) == signal.SIG_DFL]
     for number in taken:

@@ -186,8 +186,12 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> int:
     """End a process, its group, and what left the group; its exit code."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    code = process.wait()
     deadline = time.monotonic() + _KILL_SECONDS
+    try:
+        code = process.wait(_KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Somebody else's by now (sudo), or stuck in the kernel: who asks for a verdict is not to wait for it.
+        code = -signal.SIGKILL
     while _kill_marked(mark) and time.monotonic() < deadline:
         time.sleep(0.005)
     return code

@@ -185,6 +185,25 @@ def test_workers_end_with_their_parent_and_say_nothing(number: signal.Signals, t
     assert error == said.get(number, "")
 
 
+def test_exit_codes_of_children_are_kept_where_the_caller_ignores_its_own() -> None:
+    """Some supervisors ignore SIGCHLD, and what they start inherits that: the system then forgets how a child
+    ended, and every decoder would be judged by nothing."""
+    app, found = typer.Typer(), []
+
+    @app.command()
+    def command() -> None:
+        found.append(
+            subprocess.run([sys.executable, "-S", "-c", "raise SystemExit(3)"], check=False).returncode
+        )
+
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert run(app, []) == 0
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert found == [3]
+
+
 def used_by(number: int) -> float:
     """Processor seconds of a process so far, 0 if it is gone."""
     try:

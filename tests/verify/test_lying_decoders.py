@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ import pytest
 from conformance.executors import Threads
 from conformance.executors.interface import stopped_by
 from conformance.suite.records import PictureSuite, Record, open_pictures
-from conformance.verify import external
+from conformance.verify import external, process
 from conformance.verify.engines import settings_of
 from conformance.verify.external import Command, judge_external
 from conformance.verify.outcome import Outcome, planar_bytes
@@ -289,6 +291,25 @@ def test_a_harness_under_a_harness(suite: PictureSuite, answers: Path, tmp_path:
     stop.set()
     thread.join()
     assert verdicts[0].detail == "interrupted" and is_gone(int(note.read_text()))
+
+
+def test_a_decoder_that_may_not_be_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under sudo a decoder is somebody else's: its verdict does not wait for it."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(process.os, "killpg", refused)
+    monkeypatch.setattr(process, "_kill_marked", lambda _mark: 0)
+    monkeypatch.setattr(process, "_KILL_SECONDS", 0.2)
+    note = tmp_path / "number"
+    line = ("sh", "-c", f"echo $$ > '{note}'; exec sleep 300")
+    try:
+        start = time.monotonic()
+        ended = process.run_command(line, tmp_path, process.Bounds(2.0, 1000, 1 << 20))
+        assert ended.stopped == "time" and time.monotonic() - start < 60
+    finally:
+        os.kill(int(note.read_text()), signal.SIGKILL)
 
 
 def test_honesty_of_a_stream_that_may_be_refused(suite: PictureSuite, answers: Path) -> None:
