@@ -164,13 +164,13 @@ def run(target: Target, words: list[str]) -> bool:
 def generate(target: Target, words: list[str], environment: Mapping[str, str]) -> bool:
     """Make the generated suite on a target; its digest goes into one file for all."""
     path = RESULTS / "evidence/generated-suite.json"
-    facts = json.loads(path.read_text()) if path.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
         command = [*words, *GENERATE, "--json", "--output", folder]
         done = subprocess.run(
             command, env=environment, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True
         )
     if done.returncode == 0:
+        facts = json.loads(path.read_text()) if path.is_file() else {}
         facts[target.name] = json.loads(done.stdout)
         path.write_text(json.dumps(facts, indent=1) + "\n")
     return done.returncode == 0
@@ -246,6 +246,12 @@ def page(roots: Path) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row(target)) + " |" for target in TARGETS]
+    versions = {e.sources for e in known.values()}
+    if len(versions) > 1:
+        lines += [
+            "",
+            f"The rows come from {len(versions)} states of the program: `sources` in each file tells which.",
+        ]
     lines += [
         "",
         f"## Digests of the bundled suites ({len(first.streams)} streams)",
