@@ -14,11 +14,6 @@ GRFS_CHROMA = 10
 ZERO_SHARES = (0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
-def phase_of(height: int, width: int) -> npt.NDArray[np.int8]:
-    """Phase 0..3 of every latent position: ``2 * (y & 1) + (x & 1)``, ``[h, w]``."""
-    return (2 * (np.arange(height) & 1)[:, None] + (np.arange(width) & 1)).astype(np.int8)
-
-
 def cube_flags(error: Float32, threshold: float = CUBE_ERROR) -> npt.NDArray[np.uint8]:
     """Flags ``[4, n_y, n_x]`` from the magnitude of the reconstruction's error ``[C, h, w]``.
 

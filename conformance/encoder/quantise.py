@@ -41,15 +41,6 @@ class Steps:
     forward: Int32 | None
     inverse: Int32 | None
 
-    def of_channels(self, channels: slice) -> Steps:
-        """The same for some of the channels."""
-        return Steps(
-            self.scaler[channels],
-            self.quality,
-            None if self.forward is None else self.forward[channels],
-            None if self.inverse is None else self.inverse[channels],
-        )
-
 
 def linear_gain(scale_index: npt.NDArray[np.integer]) -> Float32:
     """The multiplier of a scale index ``gain_log + delta_beta``, 10 fractional bits."""

@@ -454,12 +454,6 @@ def thread_fields(threads: int) -> tuple[int, int]:
     return (0, 0) if threads == 1 else (1, threads.bit_length() - 2)
 
 
-def cube_flag_count(height: int, width: int) -> int:
-    """Cube flags of one component."""
-    phases, rows, columns = cube_shape(height, width)
-    return phases * rows * columns
-
-
 def plane_size(picture: Any) -> tuple[int, int]:
     """Rows and columns of a chroma plane in the source format at displayed size (CS-TON-30).
 

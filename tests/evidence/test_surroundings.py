@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,46 @@ print(json.dumps(names))
         for order in ("", "backwards")
     ]  # fmt: skip
     assert found[1] == [names[::-1] for names in found[0]]
+
+
+FLOATING = re.compile(
+    r"float\w*|double|half|complex\w*|mean|average|std|var|true_divide|divide|ldexp|rint|fsum"
+)
+FOLDER = re.compile(
+    r"(.*\.)?(folder|root|parent|path|caches)|(here|source)\.parent|Path\(.*\)(\.parent)?|caches / .*"
+)
+INTEGERS = {"tool.mean"}
+"""The mean that an EFE filter carries in the codestream."""
+CLOCKS = {"refdec/decode_command.py", "refdec/command.py"}
+"""How long a decode took, for people, and how often signals are looked for: seconds, no samples."""
+
+
+def floating(path: Path, name: str) -> Iterator[str]:
+    """Float constants, divisions of what is no path, and names of floating types and functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = ast.unparse(node) if isinstance(node, ast.expr | ast.AugAssign) else ""
+        if isinstance(node, ast.Constant):
+            found = isinstance(node.value, float | complex) and name not in CLOCKS
+        elif isinstance(node, ast.BinOp):
+            found = isinstance(node.op, ast.Div) and not FOLDER.fullmatch(ast.unparse(node.left))
+        elif isinstance(node, ast.AugAssign):
+            found = isinstance(node.op, ast.Div)
+        elif isinstance(node, ast.Attribute):
+            found = FLOATING.fullmatch(node.attr) is not None and text not in INTEGERS
+        else:
+            found = isinstance(node, ast.Name) and node.id in ("float", "complex") and name not in CLOCKS
+        if found:
+            yield f"{name}:{getattr(node, 'lineno', 0)} {text}"
+
+
+def test_no_source_of_the_decoder_knows_floating_point(tmp_path: Path) -> None:
+    """The whole package, not the kernels alone: whatever is added to it is looked at."""
+    paths = list((ROOT / "refdec").rglob("*.py"))
+    assert not [found for path in paths for found in floating(path, path.relative_to(ROOT).as_posix())]
+    lines = ("a = 0.5", "b = a / 2", "a /= 3", "c = np.float32(a)", "d = float(c)", "x.mean()")
+    for number, line in enumerate(lines):
+        (tmp_path / f"{number}.py").write_text(line, encoding="utf-8")
+        assert list(floating(tmp_path / f"{number}.py", "name")), line
 
 
 UNSTABLE = {"sort", "argsort", "argpartition", "unique", "lexsort"}
