@@ -23,6 +23,8 @@ from refdec.compare import compare
 from refdec.trace import TraceError, read_trace
 
 LINES = 6
+OUTSIDE = b"what no manifest may name"
+"""A file beside the streams of a suite of vectors."""
 
 
 def suite_index(data: bytes) -> str:
@@ -57,7 +59,16 @@ def manifest(data: bytes) -> str:
     """``manifest.json`` of a suite of vectors."""
     path = file_of(data, "manifest.json")
     file_of(b"{}", "payloads.json")
-    return answered(lambda: open_suite(path.parent), SuiteError)
+    file_of(OUTSIDE, "outside.jai")
+    streams = path.parent / "streams"
+    streams.mkdir(exist_ok=True)
+
+    def read() -> None:
+        for name in open_suite(path.parent).streams:
+            if not (streams / name).resolve().is_relative_to(streams.resolve()):
+                raise Finding(f"a stream was read that is not in the suite: {name}")
+
+    return answered(read, SuiteError)
 
 
 def trace(data: bytes) -> str:
@@ -66,10 +77,12 @@ def trace(data: bytes) -> str:
 
     def read() -> None:
         found, expected = read_trace(path), read_trace(good)
+        if not all(isinstance(entry.get("region"), int | None) for entry in found.entries.values()):
+            raise Finding("a trace with a region that is no integer")
         if found.entries and compare(found, found) is not None:
             raise Finding("a trace that differs from itself")
-        compare(expected, found, common_only=True)
-        compare(found, expected)
+        str(compare(expected, found, common_only=True))
+        str(compare(found, expected))
 
     first = answered(read, TraceError)
     second = answered(lambda: checked_trace(path), SuiteError)
