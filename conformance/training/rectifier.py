@@ -1,9 +1,10 @@
 """Training of the quantisation rectifier: soft, then predictive.
 
 The two phases follow arXiv 2403.17236. In the first the latent carries uniform noise of the quantiser's width
-in place of its rounding; in the second it is what the encoder codes. The paper trains the codec with the
-first, and rectifier and decoder together with the second. Here the codec is finished, and only the
-rectifier learns, in both: streams, entropy models, and the synthesis stay as they are.
+in place of its rounding; in the second it is what the encoder codes. In the paper the codec learns in the
+first, without a rectifier, and in the second the encoder is fixed and what follows it learns. Here the codec
+is finished, and only the rectifier learns, in both: streams, entropy models, and the synthesis stay as they
+are.
 """
 
 from __future__ import annotations
