@@ -159,8 +159,11 @@ def markdown(run: Run, title: str) -> str:
     )
 
 
-def tables(run: Mapping[str, Any]) -> list[str]:
-    """Of :func:`facts`: figures by area, survivors and equivalents, and which stream kills how many."""
+def tables(run: Mapping[str, Any], shown: int | None = None) -> list[str]:
+    """Of :func:`facts`: figures by area, survivors and equivalents, and which stream kills how many.
+
+    :param shown: streams in the last table, ``None`` for all.
+    """
     mutants = run["mutants"]
     lines = [
         "| area | mutants | killed | survived | equivalent | missed by difference 1 | missed by 0.1 dB |"
@@ -182,7 +185,10 @@ def tables(run: Mapping[str, Any]) -> list[str]:
     killers = Counter(mutant["stream"] for mutant in mutants if mutant["stream"] is not None)
     lines += ["Streams by the mutants that they find out first (smallest streams are asked first):", ""]
     lines += ["| stream | mutants |", "|---|---|"]
-    lines += [f"| {name} | {count} |" for name, count in killers.most_common()]
+    lines += [f"| {name} | {count} |" for name, count in killers.most_common(shown)]
+    if shown is not None and len(killers) > shown:
+        rest = sum(killers.values()) - sum(count for _, count in killers.most_common(shown))
+        lines.append(f"| {len(killers) - shown} more streams | {rest} |")
     return [*lines, ""]
 
 

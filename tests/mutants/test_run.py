@@ -77,7 +77,7 @@ def pages_of_it(made: dict[str, Any]) -> None:
     assert "75.0 % of the mutants" in text and "| must-decode | 2 | 300 |" in text
     fewer = {**made, "mutants": made["mutants"][:4]}
     text = pages.photographs_page("Two photographs.", {"generated": made, "photographs": fewer}, suite)
-    assert "| photographs | 2 | 3 | 3 | 0 | 100.0 % |" in text
+    assert "| photographs | 2 | 3 | 3 | 0 | 100.0 % | 3 | 3 |" in text
     coverage = {
         "groups": {
             "statements": {
