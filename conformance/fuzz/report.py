@@ -39,7 +39,7 @@ def write_report(work: Path, output: Path, reached: Mapping[str, Reached], regre
         HEAD.format(work="build/fuzz"),
         _totals(journal),
         "",
-        "| target | what | executions | accepted | processor | inputs kept | lines | ids | open findings |",
+        "| target | what | executions | accepted | clock | inputs kept | lines | ids | open findings |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, target in targets().items():
@@ -48,7 +48,7 @@ def write_report(work: Path, output: Path, reached: Mapping[str, Reached], regre
         for line in own:
             results.update(line["results"])
         count = sum(line["executions"] for line in own)
-        seconds = sum(line.get("processor", 0) for line in own)
+        seconds = sum(line["seconds"] for line in own)
         share = f"{100 * results['ok'] / max(1, results.total()):.0f} %"
         found = reached.get(name)
         covered = "" if found is None else f"{found.covered} of {found.lines}"
@@ -80,12 +80,14 @@ def write_report(work: Path, output: Path, reached: Mapping[str, Reached], regre
 
 def _totals(journal: list[dict[str, Any]]) -> str:
     executions = sum(line["executions"] for line in journal)
-    seconds = sum(line.get("processor", 0) for line in journal)
+    seconds = sum(line["seconds"] for line in journal)
     names = {line["target"] for line in journal}
     slowest = max((line["slowest"] for line in journal), default=0)
     return (
-        f"So far: **{executions:,} executions** of {len(names)} targets in {seconds / 60:.0f} minutes of\n"
-        f"processor time; slowest execution {slowest:.1f} s on the clock of a busy machine."
+        f"So far: **{executions:,} executions** of {len(names)} targets in {seconds / 60:.0f} minutes on the\n"
+        "clock, imports and the first run of every corpus included. The slowest execution took\n"
+        f"{slowest:.1f} s on the clock, compilation and other work of the machine included; what may become a\n"
+        "finding is processor time."
     )
 
 

@@ -31,7 +31,7 @@ COMPILED = (
     "refdec.networks.jit",
 )
 NOT_FUZZED = ("conformance.fuzz", "conformance.generate", "conformance.verify.synthetic")
-HANG = 60
+HANG = 120
 """Seconds after which libFuzzer ends the process; a target's own limit is lower and only noted."""
 STATE_SECONDS = 1.0
 WARM = 20
@@ -77,6 +77,7 @@ def main() -> None:
         f"-runs={arguments.executions}",
         f"-max_len={target.max_bytes}",
         f"-timeout={HANG}",
+        f"-report_slow_units={HANG}",  # by the clock, which says nothing on a busy machine
         "-rss_limit_mb=4096",
         "-len_control=0",
         "-reload=0",
