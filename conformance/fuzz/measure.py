@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
@@ -22,6 +23,7 @@ from refdec.errors import BitstreamError
 
 ROOTS = (Path(refdec.__file__).parent, Path(conformance.__file__).parent)
 TOP = ROOTS[0].parent
+REACHED = "reached.json"
 Line = tuple[str, int]
 """File below the repository, and number."""
 
@@ -65,6 +67,19 @@ def measure(target: Target, corpus: Path, seconds: float) -> Reached:
         if hit and place.group in (STATEMENTS, REFUSING):
             found.ids.add(place.point)
     return found
+
+
+def write_reached(work: Path, reached: Mapping[str, Reached]) -> None:
+    """Keep what was measured."""
+    facts = {name: asdict(found) | {"ids": sorted(found.ids)} for name, found in reached.items()}
+    (work / REACHED).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def read_reached(work: Path) -> dict[str, Reached]:
+    """What was measured before, by target."""
+    path = work / REACHED
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: Reached(**{**entry, "ids": set(entry["ids"])}) for name, entry in facts.items()}
 
 
 def _header_ids(data: bytes) -> set[str]:

@@ -83,11 +83,12 @@ def _totals(journal: list[dict[str, Any]]) -> str:
     seconds = sum(line["seconds"] for line in journal)
     names = {line["target"] for line in journal}
     slowest = max((line["slowest"] for line in journal), default=0)
+    minutes = seconds / 60
     return (
-        f"So far: **{executions:,} executions** of {len(names)} targets in {seconds / 60:.0f} minutes on the\n"
-        "clock, imports and the first run of every corpus included. The slowest execution took\n"
-        f"{slowest:.1f} s on the clock, compilation and other work of the machine included; what may become a\n"
-        "finding is processor time."
+        f"So far: **{executions:,} executions** of {len(names)} targets in {minutes:.0f} minutes,\n"
+        "on the clock, imports and the first run of every corpus included. The slowest execution took\n"
+        f"{slowest:.1f} s on the clock, with compilation and what else the machine did; what may become\n"
+        "a finding is processor time."
     )
 
 
