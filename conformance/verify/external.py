@@ -141,7 +141,8 @@ def judge_external(
         stream.write_bytes(data)
         own = _lend_models(suite, record, models, lent)
         line = command.line(record, stream, folder / f"out.{command.kind}", folder / "out.jsonl", own)
-        bounds = Bounds(timeout, MOST_LOG_BYTES, MOST_SPARE_BYTES + _picture_bytes(record))
+        given = sum(path.stat().st_size for path in lent.rglob("*") if path.is_file())
+        bounds = Bounds(timeout, MOST_LOG_BYTES, given + MOST_SPARE_BYTES + _picture_bytes(record))
         # What stands behind these numbers stays the same whatever a decoder does to the paths.
         numbers = [os.open(place, os.O_RDONLY) for place in (lent, folder)]
         try:

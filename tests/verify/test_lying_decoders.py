@@ -240,6 +240,17 @@ def test_the_suite_is_not_to_be_found(copied: Path, models_folder: Path, answers
     assert there.status == "pass"
 
 
+def test_models_that_are_lent_are_not_what_a_decoder_wrote(
+    copied: Path, models_folder: Path, answers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(models_folder, copied / "models")
+    edit(copied, lambda index: [each.update(model_set="models") for each in index["streams"]])
+    size = sum(path.stat().st_size for path in models_folder.rglob("*") if path.is_file())
+    monkeypatch.setattr(external, "MOST_SPARE_BYTES", size // 4)
+    verdict = ask(open_pictures(copied), answers, "honest", models=open_models(copied / "models"))
+    assert verdict.status == "pass", verdict
+
+
 def test_a_command_that_cannot_be_started(suite: PictureSuite, answers: Path, tmp_path: Path) -> None:
     (tmp_path / "decoder").write_bytes(b"\x7fELF but not quite")
     (tmp_path / "decoder").chmod(0o755)
