@@ -98,7 +98,8 @@ def connected(address: str) -> Iterator[Cluster]:
     except ImportError as error:
         raise UsageError(f"--dask needs Dask: pip install 'refdec[cluster]' ({error})") from error
     try:
-        place = json.loads(Path(address).read_text())["address"] if Path(address).is_file() else address
+        file = Path(address)
+        place = json.loads(file.read_text(encoding="utf-8"))["address"] if file.is_file() else address
         # A client that finds nobody cannot be put away without a long wait: somebody else knocks first.
         asyncio.run(_knock(place))
         client = Client(place, timeout=CONNECT_SECONDS, set_as_default=False)

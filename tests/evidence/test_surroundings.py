@@ -29,7 +29,8 @@ if os.environ.get("FILES") == "backwards":
 
 from conformance.evidence import collect
 from conformance.generate.entry import SuiteSpec
-from conformance.generate.run import generate_suite, local_executor
+from conformance.executors.choose import executor_for
+from conformance.generate.run import generate_suite
 from conformance.verify.synthetic import entropy_model
 from refdec.codestream import parse
 from refdec.codestream.describe import describe
@@ -51,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder, "m.safetensors")
     save_model(path, entropy_model(3, 0))
     out["model file"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    with local_executor(1) as executor:
+    with executor_for(0, None) as executor:
         spec, only = SuiteSpec(1, 0, 52, "synthetic"), ("lef-0", "map-index-1", "bare")
         summary = generate_suite(pathlib.Path(folder, "suite"), spec, executor, only=only)
     out["suite"] = [summary.digest, summary.streams, summary.bytes]
