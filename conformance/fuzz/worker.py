@@ -143,7 +143,8 @@ def place_of(error: BaseException) -> str:
     own = [f for f in frames if "refdec/" in f.filename or "conformance/" in f.filename]
     own = [f for f in own if "conformance/fuzz/" not in f.filename] or own or list(frames)
     parts = Path(own[-1].filename).parts
-    first = max(i for i, part in enumerate(parts) if part in ("refdec", "conformance"))
+    packages = [i for i, part in enumerate(parts) if part in ("refdec", "conformance")]
+    first = max(packages, default=len(parts) - 1)
     return f"{type(error).__name__} {'/'.join(parts[first:])}:{own[-1].lineno} {own[-1].name}"
 
 
