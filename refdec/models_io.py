@@ -274,7 +274,8 @@ def with_rectifiers(models: ModelSet, folder: str | Path) -> ModelSet:
     names = [file_name(m, RECTIFIER, c) for m in MODEL_IDS for c in (0, 1)]
     if not any((path / name).is_file() for name in names):
         raise ModelError(f"{path} holds no rectifier (model<m>/rectifier_Y.safetensors or _UV)")
-    return ModelSet(models.root, dict(models.loaded), path, loaded_eicci=dict(models.loaded_eicci))
+    loaded = {key: model for key, model in models.loaded.items() if key[1] != RECTIFIER}
+    return ModelSet(models.root, loaded, path, loaded_eicci=dict(models.loaded_eicci))
 
 
 def bundled_rectifiers() -> Path:

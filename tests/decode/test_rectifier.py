@@ -308,3 +308,14 @@ def test_the_bundled_set_has_none_of_its_own_and_ours_belong_to_it() -> None:
     mixed.loaded[0, "latent", 0] = together.load(0, "latent", 0)
     with pytest.raises(ModelError, match="another latent model"):
         mixed.rectifier(0, 0)
+
+
+def test_another_folder_replaces_what_a_set_has_loaded_already(rectified: ModelSet, tmp_path: Path) -> None:
+    """A set whose own rectifiers have run, in memory or from files, runs those of the folder and no others."""
+    file = tmp_path / file_name(0, RECTIFIER, 0)
+    file.parent.mkdir()
+    save_model(file, drawn(99, 0))
+    own = rectified.rectifier(0, 0)
+    together = with_rectifiers(rectified, tmp_path)
+    assert together.rectifier(0, 0).digest != own.digest == rectified.rectifier(0, 0).digest
+    assert not together.has(0, RECTIFIER, 1) and not together.has(1, RECTIFIER, 0)
