@@ -98,8 +98,11 @@ class Command:
 def parse_command(template: str, kind: str) -> Command:
     """A command from its template, e.g. ``mydec -i {input} -o {output}``.
 
-    :raises UsageError: no such program, a placeholder is missing, or there is no such format.
+    :raises UsageError: no such program, a placeholder is missing, or there is no such format; or the system
+        has no process groups, without which nobody can be stopped with all that it started.
     """
+    if not hasattr(os, "killpg"):
+        raise UsageError("--decoder: foreign decoders are run on POSIX systems only (on Windows: in WSL)")
     try:
         words = tuple(shlex.split(template))
     except ValueError as error:

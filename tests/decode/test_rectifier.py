@@ -311,7 +311,7 @@ def test_the_bundled_set_has_none_of_its_own_and_ours_belong_to_it() -> None:
 
 
 def test_another_folder_replaces_what_a_set_has_loaded_already(rectified: ModelSet, tmp_path: Path) -> None:
-    """A set whose own rectifiers have run, in memory or from files, runs those of the folder and no others."""
+    """A set whose own rectifiers have run then runs those of the folder and no others."""
     file = tmp_path / file_name(0, RECTIFIER, 0)
     file.parent.mkdir()
     save_model(file, drawn(99, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -184,3 +185,10 @@ def test_the_command_line(
 def test_commands_that_cannot_be_used(template: str, kind: str, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         parse_command(template, kind)
+
+
+def test_systems_without_process_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse_command("cp {input} {output}", "raw")
+    monkeypatch.delattr(os, "killpg")
+    with pytest.raises(UsageError, match="POSIX"):
+        parse_command("cp {input} {output}", "raw")
