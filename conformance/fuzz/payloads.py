@@ -6,7 +6,7 @@ The first bytes of the input choose the surroundings (threads, sizes, scales), t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ LENGTHS = (1, 2, 3, 4, 5, 16, 31, 64, 65, 128, 200, 333)
 SHAPES = ((1, 1), (1, 5), (4, 4), (5, 7), (8, 8), (16, 9))
 Z_CHANNELS = (3, 2)
 ELEMENT = "fuzz"
+Coded = tuple[bytes, tuple[int, ...], int]
+"""Coded bytes of all threads, their sizes, and the offset of the first byte."""
 
 
 def alike(call: Callable[[EntropyEngine], Any]) -> tuple[Any, str]:
@@ -54,14 +56,22 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(a.dtype == b.dtype and np.array_equal(a, b))
 
 
-def _threads(data: bytes) -> tuple[bytes, tuple[int, ...], int] | str:
-    """The payload behind the first bytes, with its thread table read; the error's name if it has none."""
-    count = THREAD_COUNTS[data[0] % len(THREAD_COUNTS)]
-    try:
-        coded = Payload(data[HEAD:], HEAD, ELEMENT).threads(count)
-    except BitstreamError as error:
-        return type(error).__name__
-    return coded.data, coded.sizes, coded.byte_offset
+def coded(call: Callable[[bytes, Coded], str]) -> Callable[[bytes], str]:
+    """A target of the whole data and of the payload behind its first bytes, whose thread table is read: coded
+    bytes, sizes of the threads, offset. Data that have none end in the error's name."""
+
+    @wraps(call)
+    def target(data: bytes) -> str:
+        if len(data) < HEAD:
+            return "empty"
+        count = THREAD_COUNTS[data[0] % len(THREAD_COUNTS)]
+        try:
+            found = Payload(data[HEAD:], HEAD, ELEMENT).threads(count)
+        except BitstreamError as error:
+            return type(error).__name__
+        return call(data, (found.data, found.sizes, found.byte_offset))
+
+    return target
 
 
 @cache
@@ -75,51 +85,45 @@ def _scales(length: int, kind: int) -> tuple[Any, Any]:
     return levels, mask
 
 
-def residual(data: bytes) -> str:
+@coded
+def residual(data: bytes, payload: Coded) -> str:
     """One call of the residual coder."""
-    if len(data) < HEAD:
-        return "empty"
-    threads = _threads(data)
-    if isinstance(threads, str):
-        return threads
-    coded, sizes, offset = threads
+    content, sizes, offset = payload
     length = LENGTHS[data[1] % len(LENGTHS)]
     levels, mask = _scales(length, data[2] % 40)
     stop = None if data[3] & 7 else (data[3] >> 3) * length // 31
     value, result = alike(
         lambda engine: engine.decode_residual(
-            coded, sizes, levels, mask, stop=stop, byte_offset=offset, element=ELEMENT
+            content, sizes, levels, mask, stop=stop, byte_offset=offset, element=ELEMENT
         )
     )
     if value is not None and (value.shape != (length,) or bool(value[~mask].any())):
         raise Finding("symbols where none is coded")
     if value is not None and stop is None:
-        _encoded_again(value, levels, mask, coded, sizes)
+        _encoded_again(value, levels, mask, len(sizes))
     return result
 
 
-def _encoded_again(value: Any, levels: Any, mask: Any, coded: bytes, sizes: tuple[int, ...]) -> None:
-    """What decodes is what an encoder writes for these symbols, or another way to write them."""
-    again, parts = entropy.engine("jit").encode_residual(value, levels, mask, len(sizes))
+def _encoded_again(value: Any, levels: Any, mask: Any, threads: int) -> None:
+    """What an encoder writes for these symbols decodes to them, though they may have been written otherwise."""
+    again, parts = entropy.engine("jit").encode_residual(value, levels, mask, threads)
     back = entropy.engine("jit").decode_residual(again, parts, levels, mask)
     if not np.array_equal(back, value):
         raise Disagreement("symbols that are encoded and decoded again are others")
 
 
-def residual_calls(data: bytes) -> str:
+@coded
+def residual_calls(data: bytes, payload: Coded) -> str:
     """Several calls in one payload."""
-    if len(data) < HEAD:
-        return "empty"
-    threads = _threads(data)
-    if isinstance(threads, str):
-        return threads
-    coded, sizes, offset = threads
+    content, sizes, offset = payload
     calls = [
         _scales(LENGTHS[(data[1] + 5 * k) % len(LENGTHS)], (data[2] + 7 * k) % 40)
         for k in range(1 + data[3] % 3)
     ]
     return alike(
-        lambda engine: engine.decode_residual_calls(coded, sizes, calls, byte_offset=offset, element=ELEMENT)
+        lambda engine: engine.decode_residual_calls(
+            content, sizes, calls, byte_offset=offset, element=ELEMENT
+        )
     )[1]
 
 
@@ -129,32 +133,24 @@ def _cdfs(kind: int) -> list[Any]:
     return [entropy.engine("golden").z_cdf(z_frequencies(random, channels)) for channels in Z_CHANNELS]
 
 
-def z(data: bytes) -> str:
+@coded
+def z(data: bytes, payload: Coded) -> str:
     """The hyper-latent's payload."""
-    if len(data) < HEAD:
-        return "empty"
-    threads = _threads(data)
-    if isinstance(threads, str):
-        return threads
-    coded, sizes, offset = threads
+    content, sizes, offset = payload
     hz, wz = SHAPES[data[1] % len(SHAPES)]
     cdfs = _cdfs(data[2] % 8)
     value, result = alike(
-        lambda engine: engine.decode_z(coded, sizes, cdfs, hz, wz, byte_offset=offset, element=ELEMENT)
+        lambda engine: engine.decode_z(content, sizes, cdfs, hz, wz, byte_offset=offset, element=ELEMENT)
     )
     if value is not None and max(int(np.abs(part.astype(int)).max()) for part in value) > 31:
         raise Finding("a hyper-latent beyond 31")
     return result
 
 
-def quality(data: bytes) -> str:
+@coded
+def quality(data: bytes, payload: Coded) -> str:
     """The quality map: its payload, then the prediction."""
-    if len(data) < HEAD:
-        return "empty"
-    threads = _threads(data)
-    if isinstance(threads, str):
-        return threads
-    coded, sizes, offset = threads
+    content, sizes, offset = payload
     h, w = SHAPES[data[1] % len(SHAPES)]
     levels = table("parameters", "quality_levels")
     level = np.full(h * w, levels[data[2] % len(levels)], np.uint8)
@@ -162,7 +158,7 @@ def quality(data: bytes) -> str:
 
     def decode(engine: EntropyEngine) -> Any:
         deltas = engine.decode_residual(
-            coded, sizes, level, np.ones(h * w, np.bool_), byte_offset=offset, element=ELEMENT
+            content, sizes, level, np.ones(h * w, np.bool_), byte_offset=offset, element=ELEMENT
         )
         return engine.quality_map_from_deltas(
             deltas.reshape(h, w), rounding=rounding, byte_offset=offset, element=ELEMENT
@@ -174,7 +170,7 @@ def quality(data: bytes) -> str:
         if not np.array_equal(
             entropy.engine("golden").quality_map_from_deltas(deltas, rounding=rounding), value
         ):
-            raise Disagreement("a quality map that is coded and decoded again is another")
+            raise Disagreement("a quality map that is content and decoded again is another")
     return result
 
 
