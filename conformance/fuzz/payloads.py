@@ -105,7 +105,7 @@ def residual(data: bytes, payload: Coded) -> str:
 
 
 def _encoded_again(value: Any, levels: Any, mask: Any, threads: int) -> None:
-    """What an encoder writes for these symbols decodes to them, though they may have been written otherwise."""
+    """What an encoder writes for these symbols decodes to them, be it what was decoded or not."""
     again, parts = entropy.engine("jit").encode_residual(value, levels, mask, threads)
     back = entropy.engine("jit").decode_residual(again, parts, levels, mask)
     if not np.array_equal(back, value):
