@@ -4,7 +4,7 @@ from which a later stage can start."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from conformance.suite.records import PictureSuite, Record
 from conformance.verify import synthetic
 from conformance.verify.engines import settings_of
 from conformance.verify.suite import Suite
-from refdec.codestream import Dialect
+from refdec.codestream import Dialect, parse
+from refdec.codestream.profiles import TRANSFORM_NAMES
 from refdec.entropy_stage import EntropyResult
 from refdec.models_io import ModelSet
 from refdec.settings import Settings
@@ -76,11 +77,17 @@ def _picture_case(suite: PictureSuite, record: Record, models: ModelSet, pixels:
     if record.rejection is not None:
         error = record.rejection
         rejection = {"error": error.error, "element": error.element, "bit_offset": error.bit_offset}
+    data, settings = suite.stream(record), settings_of(record, ENGINE)
+    if rejection is None:
+        listed = parse(data, record.dialect).picture.synthesis_transform_id
+        if TRANSFORM_NAMES[listed[0]].lower() == settings.operating_point:
+            # The stream's own default: which one that is belongs to what a decoder must know.
+            settings = replace(settings, operating_point=None)
     return Case(
         record.name,
-        suite.stream(record),
+        data,
         record.dialect,
-        settings_of(record, ENGINE),
+        settings,
         models,
         pixels,
         expected,

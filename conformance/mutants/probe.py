@@ -24,15 +24,26 @@ from refdec.scales import scales_of
 _SCALE_MODULES = frozenset(
     {"refdec.entropy.golden.scales", "refdec.entropy.golden.dequantise", "refdec.tables"}
 )
+_SCALE_TABLES = frozenset(
+    f"parameters.{name}"
+    for name in (
+        "quality_log",
+        "quality_linear",
+        "scaling_bounds",
+        "scaling_log",
+        "scaling_inverse",
+        "lsbs_bounds",
+        "lsbs_mean",
+        "lsbs_residual",
+    )
+)
 _DEPTHS = (geo.PICTURE_DEPTH, geo.LATENT_DEPTH, geo.PSI_DEPTH, geo.HYPER_DEPTH)
 
 
 def kind_of(mutant: Mutant) -> str | None:
     """Which look suffices for a mutant: ``headers``, ``scales``, or ``None``: the stream must be decoded."""
     modules = {edit.module for edit in mutant.edits}
-    modules |= {
-        "refdec.tables" if cell.table.startswith("parameters.") else cell.table for cell in mutant.cells
-    }
+    modules |= {"refdec.tables" if cell.table in _SCALE_TABLES else cell.table for cell in mutant.cells}
     if all(name.startswith("refdec.codestream.") for name in modules):
         return "headers"
     return "scales" if modules <= _SCALE_MODULES else None

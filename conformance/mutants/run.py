@@ -205,14 +205,18 @@ class _Task:
 
         quickly = fast.shared_out() if quick else nullcontext()
         with self.kept.for_mutant(mutant), patch.applied(mutant), quickly:
-            for case in filter(touches, cases):
-                count += 1
+            for case in cases:
+                # Said before the look as well: hundreds of streams that are passed over take their time too.
                 say((case.name, _allowance(case), None))
+                if not touches(case):
+                    continue
+                count += 1
                 finding = examine(case, *mutant.stages)
                 if finding is not None:
                     break
             if finding is not None and finding.kind in ("value", "refused") and self.tolerance_streams:
                 # The stream that showed it first is asked first.
+                say((finding.stream, sum(map(_allowance, cases)), finding))
                 order = sorted(cases, key=lambda case: case.name != finding.stream)
                 asked = (c for c in order if c.picture is not None and touches(c))
                 some = list(itertools.islice(asked, self.tolerance_streams))

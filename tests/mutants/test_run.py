@@ -70,6 +70,18 @@ def test_verdicts(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
     pages_of_it(made)
 
 
+def test_every_stream_is_announced_even_if_it_is_passed_over(cases: list[Case]) -> None:
+    """A look at hundreds of streams takes longer than one of them may: silence would count as a hang."""
+    heard: list[Any] = []
+    with run.z_tables_kept() as kept:
+        for case in cases:
+            run.prepare(case)
+        mutant = next(m for m in CATALOGUE if m.name == "likely-truncated")
+        result = run._Task(tuple(cases), 0, kept).judge(mutant, heard.append)
+    assert result.verdict == "equivalent"
+    assert [name for name, *_ in heard] == [case.name for case in cases]
+
+
 def pages_of_it(made: dict[str, Any]) -> None:
     """Pages say what the results say."""
     suite = {"groups": {"must-decode": [2, 300]}, "bytes": 1_000_000}

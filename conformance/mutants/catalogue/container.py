@@ -67,6 +67,7 @@ MUTANTS = (
         "padding",
         "    start = position + 2 + reader.position // 8\n",
         "    start = position + 2 + reader.position // 8 + (bits % 8 == 0)\n",
+        equivalent="An exponential-Golomb code has an odd number of bits: a size never ends with a byte.",
     ),
     _CUT(
         "size-includes-the-marker",

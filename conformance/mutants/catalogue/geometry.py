@@ -156,6 +156,8 @@ MUTANTS = (
         "tiles, rounding",
         "return Rect(tile.y // 16, tile.x // 16,",
         "return Rect(ceil_div(tile.y, 16), ceil_div(tile.x, 16),",
+        equivalent="Every tile starts at a multiple of 16: sizes and overlaps are multiples, and "
+        "half an overlap is where tiles grow.",
     ),
     _GEO(
         "tiles-step-without-overlap",

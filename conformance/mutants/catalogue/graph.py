@@ -415,6 +415,7 @@ _SHAPES = (
         "width",
         "return finish(a * b, node, lo, hi, watch)",
         "return finish((a * b + (1 << 30)) % (1 << 31) - (1 << 30), node, lo, hi, watch)",
+        equivalent="Activations lie in -32767..32767: every product is below 2^30.",
     ),
     _EACH(
         "sum-not-aligned",

@@ -233,9 +233,6 @@ _REGIONS = (
         "bottom = rect.h",
         "right = rect.w - int(trim and rect.x + rect.w < width)",
         "right = rect.w",
-        equivalent="Later regions overwrite what an earlier one keeps too much at its lower and right side: "
-        "they begin before it, and their own first sample is dropped only where that of the earlier one "
-        "is not the last.",
     ),
     _FLOW(
         "regions-trimmed-by-two",

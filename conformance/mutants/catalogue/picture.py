@@ -368,6 +368,7 @@ _CUBIC = (
         "order",
         "nearest = 1 if 2 * r <= scale else 2",
         "nearest = 1 if 2 * r < scale else 2",
+        equivalent="On a tie the four weights are exact multiples of 2^-15 and lack nothing.",
     ),
     _COLOUR(
         "interpolation-clipped",

@@ -65,6 +65,7 @@ _LEVELS = (
         "off by one, clip",
         _LEVEL_CLIP,
         "np.clip(rounded, 1, MAX_LEVEL)",
+        equivalent="The distributions of levels 0, 1 and 2 are one and the same.",
     ),
     _SCALES(
         "level-wraps-at-32",

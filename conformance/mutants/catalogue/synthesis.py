@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from conformance.mutants.mutant import Module
 
-_TILES = Module("refdec.networks.synthesis", "synthesis", ("synthesis", "synthesis"))
-_PLANE = Module("refdec.networks.golden", "synthesis", ("synthesis", "synthesis"))
-_STAGE = Module("refdec.synthesis_stage", "synthesis", ("synthesis", "synthesis"))
-_POINT = Module("refdec.operating_point", "synthesis", ("synthesis", "synthesis"))
-_TILING = Module("refdec.codestream.geometry", "synthesis", ("synthesis", "synthesis"))
+_TILES = Module("refdec.networks.synthesis", "synthesis", ("synthesis", "picture"))
+_PLANE = Module("refdec.networks.golden", "synthesis", ("synthesis", "picture"))
+_STAGE = Module("refdec.synthesis_stage", "synthesis", ("synthesis", "picture"))
+_POINT = Module("refdec.operating_point", "synthesis", ("synthesis", "picture"))
+_TILING = Module("refdec.codestream.geometry", "synthesis", ("synthesis", "picture"))
 
 MUTANTS = (
     _TILES(
