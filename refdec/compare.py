@@ -14,6 +14,7 @@ from refdec.array_file import read_array
 from refdec.trace import Trace, TraceError, point_of
 
 MAX_VALUES_BYTES = 1 << 30
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def _values(trace: Trace, name: str, entry: dict[str, Any]) -> npt.NDArray[Any] 
             member = f"{name}.npy"
             if member not in archive.namelist():
                 return None
+            if archive.getinfo(member).compress_type not in COMPRESSIONS:
+                raise ValueError("neither stored nor deflated, as NumPy writes them")
             with archive.open(member) as file:
                 values = read_array(file, MAX_VALUES_BYTES)
     except (

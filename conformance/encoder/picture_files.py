@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, PngImagePlugin
 
+from conformance.encoder.bounded_file import BoundedFile
 from conformance.encoder.source import (
     BIT_DEPTHS,
     SIDE_MAX,
@@ -107,7 +108,7 @@ def read_rgb(path: Path, bit_depth: int | None = None) -> Picture:
     """
     try:
         # Pillow's warning about large pictures is for programs without a limit of their own
-        with path.open("rb") as file, warnings.catch_warnings():
+        with BoundedFile(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             wide = _wide_ppm(file)
             if wide is not None:

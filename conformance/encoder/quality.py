@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from conformance.encoder.bounded_file import BoundedFile
 from refdec.array_file import read_array
 from refdec.codestream.geometry import latent_size
 from refdec.errors import RefdecError
@@ -106,10 +107,10 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
         if len({len(row) for row in rows}) > 1:
             raise ValueError("rows of different length")
         return np.array(rows, np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-        picture = Image.open(path)
-    with picture:
+    with BoundedFile(path) as file:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            picture = Image.open(file)
         if picture.size[0] * picture.size[1] > MAX_BYTES:
             raise ValueError(f"{picture.size[0]} x {picture.size[1]} entries, allowed are {MAX_BYTES}")
         grey = np.asarray(picture.convert("L")).astype(np.int64)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+
+import numpy as np
 
 from conformance.encoder.force_file import load_forced
 from conformance.encoder.forced_elements import ForceError
@@ -87,6 +91,31 @@ def trace(data: bytes) -> str:
     first = answered(read, TraceError)
     second = answered(lambda: checked_trace(path), SuiteError)
     return "ok" if "ok" in (first, second) else first
+
+
+def trace_values(data: bytes) -> str:
+    """The archive of values beside a trace, asked for where the trace differs from a good one."""
+    paths = []
+    for name, digit, archive in (("left", "0", data), ("right", "1", _archive(1))):
+        entry = {"point": "z_hat", "component": "Y", "region": None, "shape": [2, 3], "dtype": "int32"}
+        lines = [{"refdec_trace": 1, "values": f"{name}.npz"}, entry | {"sha256": digit * 64}]
+        file_of(archive, f"{name}.npz")
+        paths.append(file_of("".join(json.dumps(line) + "\n" for line in lines).encode(), f"{name}.jsonl"))
+    left, right = (read_trace(path) for path in paths)
+    return answered(lambda: str(compare(left, right)), TraceError)
+
+
+def _archive(first: int, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer, array = io.BytesIO(), io.BytesIO()
+    np.save(array, np.arange(first, first + 6, dtype="<i4").reshape(2, 3))
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr(zipfile.ZipInfo("z_hat.Y.npy"), array.getvalue(), compression)
+    return buffer.getvalue()
+
+
+def _archives() -> Iterator[bytes]:
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        yield _archive(0, compression)
 
 
 def evidence(data: bytes) -> str:
@@ -193,6 +222,10 @@ TARGETS = (
     Target(
         "trace", "A trace, read and compared.", trace, _traces, mutate_lines, 8192, share=2,
         modules=("refdec/trace.py", "refdec/compare.py", "conformance/suite/records.py"),
+    ),
+    Target(
+        "trace-values", "The values beside a trace.", trace_values, _archives, None, 2048, share=1,
+        modules=("refdec/compare.py", "refdec/array_file.py"),
     ),
     Target(
         "evidence", "Evidence of what another machine decodes, read and compared.", evidence, _evidence,
