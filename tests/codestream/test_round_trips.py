@@ -44,6 +44,8 @@ from tests.strategies_codestream import (
 SLOW_DRAWS = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+LIMITS = Limits(max_pixels=1 << 40)
+"""Headers are drawn from all that the syntax allows: large pictures in tiny tiles too (CS-LIM-03)."""
 RULES = {rule.id: rule for s in (PIH, TON, RDI) for f in fields_of(s.elements) for rule in f.rules}
 
 
@@ -62,7 +64,7 @@ def fields_only(content: Headers, dialect: Dialect) -> bytes:
 def test_headers_come_back(content: Headers) -> None:
     dialect = content.picture.dialect
     data = fields_only(content, dialect)
-    stream = parse(data, dialect, check_conformance=False)
+    stream = parse(data, dialect, LIMITS, check_conformance=False)
     assert stream.picture == content.picture
     assert stream.tools == content.tools
     assert stream.rendering == content.rendering
@@ -79,7 +81,7 @@ def test_containers_in_any_order(container: Container, shuffle: random.Random) -
     first, *rest = container.substreams
     shuffle.shuffle(rest)
     data = join([first, *rest])
-    stream = parse(data, dialect)
+    stream = parse(data, dialect, LIMITS)
     assert (stream.picture, stream.tools, stream.rendering) == (
         content.picture,
         content.tools,
@@ -97,7 +99,7 @@ def test_containers_in_any_order(container: Container, shuffle: random.Random) -
 @given(containers())
 def test_fields_tile_the_headers(container: Container) -> None:
     """Every bit of a header belongs to exactly one field or to the padding of less than a byte."""
-    stream = parse(join(container.substreams), container.headers.picture.dialect)
+    stream = parse(join(container.substreams), container.headers.picture.dialect, LIMITS)
     for marker in (Marker.PIH, Marker.TON, Marker.RDI):
         (substream,) = stream.substreams_of(marker)
         position = 8 * substream.payload_offset
@@ -111,7 +113,7 @@ def test_fields_tile_the_headers(container: Container) -> None:
 @SLOW_DRAWS
 @given(containers())
 def test_description_is_plain_data(container: Container) -> None:
-    stream = parse(join(container.substreams), container.headers.picture.dialect)
+    stream = parse(join(container.substreams), container.headers.picture.dialect, LIMITS)
     description = describe(stream)
 
     def plain(value: object) -> bool:
@@ -133,9 +135,8 @@ def test_every_element_is_reached() -> None:
     for seed in range(150):
         choose = seeded(seed)
         content = generate_headers(Generator(choose, unsupported=True), list(Dialect)[seed % 2])
-        stream = parse(
-            fields_only(content, content.picture.dialect), content.picture.dialect, check_conformance=False
-        )
+        dialect = content.picture.dialect
+        stream = parse(fields_only(content, dialect), dialect, LIMITS, check_conformance=False)
         seen |= {record.id for record in stream.header_fields}
     assert seen == {i for i in all_fields() if not i.startswith(("CS-THR", "CS-REG"))}
 
@@ -162,18 +163,17 @@ def test_a_broken_rule_is_found(rule_id: str) -> None:
         data = join(container.substreams)
         with pytest.raises(HeaderValueError, match=rule_id):
             generate_container(choose, content)
-        limits = Limits(max_pixels=1 << 33)
         if rule.tolerated:
-            stream = parse(data, dialect, limits)
+            stream = parse(data, dialect, LIMITS)
             assert any(rule_id in warning for warning in stream.warnings)
         else:
             with pytest.raises(BitstreamError) as caught:
-                parse(data, dialect, limits)
+                parse(data, dialect, LIMITS)
             assert type(caught.value) is rule.error, str(caught.value)
             assert rule_id in str(caught.value)
             assert generator.broken_name.removesuffix("_coded") in str(caught.value.element)
             assert caught.value.bit_offset is not None
-            assert parse(data, dialect, limits, check_conformance=False).violations
+            assert parse(data, dialect, LIMITS, check_conformance=False).violations
         if found == 3:
             return
     assert found, "no stream in which the rule can be broken"
