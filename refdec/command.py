@@ -34,6 +34,9 @@ AGAIN_SECONDS = 0.05
 ENDINGS = {HUNG_UP: "hung up", INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 
 
+# Typer's parser raises this class; where it lives depends on Typer's version.
+_WrongWords: type[Exception] = typer.BadParameter.__mro__[1]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of text, for errors too.")]
 
 
@@ -55,22 +58,22 @@ def _run(app: typer.Typer, words: list[str], as_json: bool) -> int:
     try:
         try:
             _print_anything()
-            app(args=words)
+            code = app(args=words, standalone_mode=False) or 0
         except SystemExit as stop:
             if isinstance(stop.__context__, BrokenPipeError):
                 raise stop.__context__ from None
             code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else USAGE
             if code in ENDINGS:
                 note(ENDINGS[code])
-        else:
-            code = 0
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except RefdecError as error:
         _report(error, str(error), as_json)
         return error.exit_code
-    except KeyboardInterrupt:
+    except _WrongWords as error:
+        return _wrong_words(error, as_json)
+    except (KeyboardInterrupt, typer.Abort):
         note(ENDINGS[INTERRUPTED])
         return INTERRUPTED
     except BrokenPipeError:
@@ -79,6 +82,17 @@ def _run(app: typer.Typer, words: list[str], as_json: bool) -> int:
         return NO_READER
     except Exception as error:
         return _failed(error, as_json)
+
+
+def _wrong_words(error: Any, as_json: bool) -> int:
+    """Report what the command line's own parser does not understand; a command without any word is helped."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return USAGE
+    context = error.ctx
+    text = error.format_message().removesuffix(".")
+    _report(error, f"{text}; see {context.command_path} --help" if context else text, as_json, "usage")
+    return USAGE
 
 
 def _failed(error: Exception, as_json: bool) -> int:

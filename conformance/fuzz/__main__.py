@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+                  pretty_exceptions_enable=False)
 Work = Annotated[Path, typer.Option("--work", help="Folder of corpora, findings and journal.")]
 DEFAULT = Path("build/fuzz")
 
@@ -85,5 +86,14 @@ def list_targets() -> None:
         print(f"{target.name:16s}{target.purpose}")
 
 
+def main() -> None:
+    """Entry point; what is not installed is one line."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"fuzzing needs {error.name}: pip install -e '.[fuzz,encoder]'\n")
+        sys.exit(2)
+
+
 if __name__ == "__main__":
-    sys.exit(app())
+    main()

@@ -129,6 +129,8 @@ def read_limited(path: Path, max_bytes: int) -> bytes:
     :raises SuiteError: it cannot be read, is no regular file, or is larger than allowed.
     """
     try:
+        if not path.parent.is_dir():
+            raise SuiteError(f"cannot read {path}: {path.parent} is no folder")
         if not path.is_file():
             raise SuiteError(f"cannot read {path}: no such file")
         with path.open("rb") as file:

@@ -39,7 +39,7 @@ def require_jinja() -> None:
     try:
         import jinja2  # noqa: F401
     except ImportError as error:
-        raise UsageError(f"--html needs Jinja2: pip install 'refdec[report]' ({error})") from error
+        raise UsageError(f"pages of HTML need Jinja2: pip install 'refdec[report]' ({error})") from error
 
 
 def write_html(path: Path, suite: PictureSuite, outcomes: Sequence[Outcome], seconds: float) -> None:
