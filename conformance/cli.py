@@ -12,7 +12,6 @@ import typer
 
 from conformance.bounds import bounds
 from conformance.coverage_command import coverage
-from conformance.encode_arguments import GroupedCommand
 from conformance.encode_command import encode
 from conformance.evidence_command import evidence
 from conformance.executors.choose import DaskOption, require_one
@@ -31,6 +30,7 @@ from refdec.command import (
     require_writable,
     run,
 )
+from refdec.help_page import GroupedCommand
 
 app = typer.Typer(
     help="Conformance tools for JPEG AI: import checkpoints, make streams and suites, verify decoders.",
@@ -55,17 +55,17 @@ def _root(
         raise typer.Exit
 
 
-app.command(cls=GroupedCommand)(encode)
-app.command()(coverage)
+app.command(cls=GroupedCommand, short_help="Code a picture.")(encode)
+app.command(short_help="What of the decoder a suite exercises.")(coverage)
 app.command()(generate)
-app.command()(bounds)
+app.command(short_help="For every layer: what is proved possible, and what a suite reaches.")(bounds)
 app.command()(mutants)
-app.command()(fluster)
-app.command("suite-page")(suite_page)
-app.add_typer(evidence, name="evidence")
+app.command(short_help="Write a suite for Fluster, with a launcher.")(fluster)
+app.command("suite-page", short_help="Write the page of a suite.")(suite_page)
+app.add_typer(evidence, name="evidence", short_help="Write this machine's digests; compare such files.")
 
 
-@app.command("import")
+@app.command("import", short_help="Make a model set from the standard's checkpoints.")
 def import_command(
     source: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder that holds VM_common_int and others.")
@@ -113,7 +113,7 @@ def import_command(
     typer.echo(f"{len(report.written)} model files made in {output}")
 
 
-@app.command()
+@app.command(short_help="Check decoders against a suite.")
 def verify(
     suite: Annotated[
         Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled ones by default.")

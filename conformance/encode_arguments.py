@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 SOURCE = "Source picture"
 RATE = "Rate and quality"
@@ -16,21 +15,6 @@ HEADERS = "Headers and metadata"
 FILTERS = "Post-filters"
 FORCED = "Forced decisions"
 RUNNING = "How to run"
-
-
-class GroupedCommand(TyperCommand):
-    """A command whose help page shows its options in their groups."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {"Arguments": []}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                other = "Arguments" if param.param_type_name == "argument" else "Other options"
-                groups.setdefault(getattr(param, "rich_help_panel", None) or other, []).append(record)
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
 
 
 def _option(panel: str, *names: str, help: str, **more: Any) -> Any:

@@ -23,6 +23,7 @@ from refdec.command import (
     require_writable,
     run,
 )
+from refdec.help_page import GroupedCommand
 from refdec.models_cli import models_app
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from refdec.models_io import ModelSet
 
 BUNDLED_RECTIFIER, NO_RECTIFIER = "bundled", "none"
+READING, CHANGED, LIMITS, RUNNING = "What the stream means", "Another picture", "Limits", "How to run"
 
 app = typer.Typer(
     help="Exact integer reference decoder for JPEG AI.",
@@ -45,44 +47,96 @@ app.add_typer(models_app, name="models")
 DialectOption = Annotated[
     str,
     typer.Option(
-        "--dialect", help="Header dialect: t840 (published standard) or dis (draft). Never guessed."
+        "--dialect",
+        help="Header dialect: t840 (published standard) or dis (draft). Never guessed.",
+        rich_help_panel=READING,
     ),
 ]
 ModelsOption = Annotated[
-    Path | None, typer.Option("--models", help="Folder of the model set; the bundled one by default.")
+    Path | None,
+    typer.Option(
+        "--models", help="Folder of the model set; the bundled one by default.", rich_help_panel=RUNNING
+    ),
 ]
 EngineOption = Annotated[
-    str, typer.Option("--engine", help="jit (fast) or golden (reads like the standard).")
+    str,
+    typer.Option(
+        "--engine",
+        help="jit (fast) or golden (reads like the standard).",
+        rich_help_panel=RUNNING,
+    ),
 ]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=256, help="Threads of the networks.")]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=256,
+        help="Threads of the networks.",
+        rich_help_panel=RUNNING,
+    ),
+]
 MaxPixelsOption = Annotated[
-    int | None, typer.Option("--max-pixels", min=1, help="Limit: coded luma samples.")
+    int | None,
+    typer.Option(
+        "--max-pixels", min=1, help="Coded luma samples; 120 million by default.", rich_help_panel=LIMITS
+    ),
 ]
 MaxMemoryOption = Annotated[
-    int | None, typer.Option("--max-memory", min=1, help="Limit: working memory, MiB.")
+    int | None,
+    typer.Option(
+        "--max-memory",
+        min=1,
+        help="Working memory, MiB; 4096 by default.",
+        rich_help_panel=LIMITS,
+    ),
 ]
-MaxInputOption = Annotated[int | None, typer.Option("--max-input", min=1, help="Limit: codestream bytes.")]
+MaxInputOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-input",
+        min=1,
+        help="Codestream bytes; 1 GiB by default.",
+        rich_help_panel=LIMITS,
+    ),
+]
 ChannelsOption = Annotated[
-    int | None, typer.Option("--channels", min=0, help="Progressive: residual channels to keep.")
+    int | None,
+    typer.Option(
+        "--channels",
+        min=0,
+        help="Progressive: residual channels to keep; all by default.",
+        rich_help_panel=CHANGED,
+    ),
 ]
 RoundingOption = Annotated[
-    str, typer.Option("--quality-rounding", help="Quality map prediction: floor or truncate.")
+    str,
+    typer.Option(
+        "--quality-rounding",
+        help="Quality map: floor, or truncate for streams of the old tool chain.",
+        rich_help_panel=READING,
+    ),
 ]
 PointOption = Annotated[
     str | None,
     typer.Option(
-        "--operating-point", help="sop, bop or hop, of those the stream lists; its first by default."
+        "--operating-point",
+        help="sop, bop or hop, of those the stream lists; its first by default.",
+        rich_help_panel=CHANGED,
     ),
 ]
 FiltersOption = Annotated[
     bool,
-    typer.Option("--ignore-post-filters", help="Decode without the stream's post-filters."),
+    typer.Option(
+        "--ignore-post-filters", help="Decode without the stream's post-filters.", rich_help_panel=CHANGED
+    ),
 ]
 FirstTileOption = Annotated[
     bool,
     typer.Option(
         "--eicci-first-tile",
         help="Use the networks of eICCI's first tile for all tiles, as the reference decoder does.",
+        rich_help_panel=CHANGED,
     ),
 ]
 RectifierOption = Annotated[
@@ -92,6 +146,7 @@ RectifierOption = Annotated[
         metavar="DIR",
         help="Folder of quantisation rectifiers to use with the model set: another picture, not the "
         "standard's. 'bundled': ours for the bundled set; 'none': decode without, whatever the set holds.",
+        rich_help_panel=CHANGED,
     ),
 ]
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Codestream; - for stdin.")]
@@ -111,7 +166,7 @@ def _root(
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=GroupedCommand, short_help="Every field of a codestream with its bit offset.")
 def info(
     stream: StreamArgument,
     as_json: JsonOption = False,
@@ -128,7 +183,7 @@ def info(
     typer.echo(json.dumps(description, indent=1) if as_json else as_text(description))
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def decode(
     stream: StreamArgument,
     output: Annotated[
@@ -184,7 +239,7 @@ def decode(
         typer.echo(json.dumps(facts.as_dict()) if as_json else str(facts))
 
 
-@app.command()
+@app.command(cls=GroupedCommand, short_help="Decode and write the digest of every stage.")
 def trace(
     stream: StreamArgument,
     output: Annotated[
@@ -262,7 +317,7 @@ def trace(
     typer.echo(json.dumps(summary) if as_json else f"{output}: {writer.count} tensors")
 
 
-@app.command()
+@app.command(short_help="Name the first divergence of two traces.")
 def compare(
     expected: Annotated[Path, typer.Argument(help="Trace that is right.")],
     found: Annotated[Path, typer.Argument(help="Trace to judge.")],

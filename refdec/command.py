@@ -63,8 +63,8 @@ def _run(app: typer.Typer, words: list[str], as_json: bool) -> int:
             if isinstance(stop.__context__, BrokenPipeError):
                 raise stop.__context__ from None
             code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else USAGE
-            if code in ENDINGS:
-                note(ENDINGS[code])
+        if code in ENDINGS:
+            note(ENDINGS[code])
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

@@ -9,8 +9,13 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
-                  pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 Work = Annotated[Path, typer.Option("--work", help="Folder of corpora, findings and journal.")]
 DEFAULT = Path("build/fuzz")
 

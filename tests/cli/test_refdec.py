@@ -246,3 +246,33 @@ def test_a_reader_that_goes_away_is_no_crash(streams: Path) -> None:
         ["sh", "-c", line], capture_output=True, text=True, timeout=60, check=True, env=os.environ
     )
     assert done.stdout.startswith("JPEG AI") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["decode"], "Missing argument 'STREAM'"),
+        (["decode", "a", "b", "--no-such"], "No such option: --no-such"),
+        (["decode", "a", "b", "--threads", "many"], "--threads"),
+        (["decode", "a", "b", "--threads", "0"], "--threads"),
+        (["nothing"], "No such command 'nothing'"),
+    ],
+)
+def test_wrong_words_are_one_line(capsys: Capture, words: list[str], expected: str) -> None:
+    done = call(app, capsys, *words)
+    assert (done.code, done.out) == (2, "")
+    assert expected in done.err and done.err.count("\n") == 1 and "--help" in done.err
+    facts = json.loads(call(app, capsys, *words, "--json").err)
+    assert facts["code"] == "usage" and expected in facts["message"]
+
+
+def test_a_program_without_words_shows_its_help(capsys: Capture) -> None:
+    done = call(app, capsys)
+    assert done.code == 2 and "Commands:" in done.out + done.err
+
+
+def test_options_of_a_decode_are_in_groups(capsys: Capture) -> None:
+    page = call(app, capsys, "decode", "--help").out
+    groups = [line for line in page.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert groups[0] == "Arguments:" and groups[-1] == "Other options:" and "Limits:" in groups
+    assert page.index("Limits:") < page.index("--max-memory") < page.index("Other options:")
