@@ -18,7 +18,7 @@ Written by `python -m conformance.fuzz report` from the journal of `python -m co
 targets are and what is promised is in [hostile.md](../hostile.md). Fuzzing goes on where it stopped with
 
 ```sh
-pip install -e '.[fuzz]'
+pip install -e '.[fuzz,encoder]'
 python -m conformance.fuzz run --work {work} --minutes 60
 ```
 

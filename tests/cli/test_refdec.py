@@ -268,7 +268,8 @@ def test_wrong_words_are_one_line(capsys: Capture, words: list[str], expected: s
 
 def test_a_program_without_words_shows_its_help(capsys: Capture) -> None:
     done = call(app, capsys)
-    assert done.code == 2 and "Commands:" in done.out + done.err
+    assert done.code in (0, 2)  # 0 with Click before 8.2
+    assert "decode" in done.out + done.err
 
 
 def test_options_of_a_decode_are_in_groups(capsys: Capture) -> None:
