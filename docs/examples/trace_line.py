@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-DTYPES = {"psi": "int16", "mu": "int16", "y_hat": "int16", "y_hat_scaled": "int16", "synthesis": "int16",
-          "plane": "uint16", "picture": "uint8"}  # fmt: skip
+SIGNED = ("psi", "mu", "y_hat", "y_hat_scaled", "y_hat_rectified", "synthesis")
+DTYPES = {**dict.fromkeys(SIGNED, "int16"), "plane": "uint16", "picture": "uint8"}
 
 
 def trace_line(point, component, tensor, region=None):
