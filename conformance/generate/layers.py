@@ -70,13 +70,20 @@ class Layers:
         )  # fmt: skip
 
     def transposed(
-        self, name: str, source: str, outputs: int, kernel: int, *, wide: bool = False, **attributes: Any
+        self,
+        name: str,
+        source: str,
+        outputs: int,
+        kernel: int,
+        *,
+        wide: bool = False,
+        limit: int = ACTIVATION_MAX,
+        **attributes: Any,
     ) -> str:
         """A transposed convolution, n to 2n."""
         fan = self.channels[source]
         weight = self._weight((fan, outputs, kernel, kernel), fan * 4, wide)
         tensors = self._epilogue(weight, (0, 2, 3), 1)
-        limit = ACTIVATION_MAX
         return self._add(
             Node(name, "transposed_conv", (source,), attributes, tensors, -limit, limit), outputs
         )
@@ -163,6 +170,18 @@ class Layers:
             "shift": self.random.integers(14, 15, (count,)).astype(np.uint8),
         }
         node = Node(name, "channel_attention", (source,), {"heads": heads}, tensors, -limit, limit)
+        return self._add(node, count)
+
+    def levels(self, name: str, source: str, values: tuple[int, ...]) -> str:
+        """As many channels as values, each the same at every position, whatever the source is."""
+        count = len(values)
+        tensors = {
+            "weight": np.zeros((count, self.channels[source], 1, 1), np.int8),
+            "bias": np.array(values, np.int32),
+            "shift": np.zeros(count, np.uint8),
+        }
+        limit = ACTIVATION_MAX
+        node = Node(name, "conv", (source,), {"pad": (0,) * 4, "groups": 1}, tensors, -limit, limit)
         return self._add(node, count)
 
     def _add(self, node: Node, channels: int) -> str:

@@ -2,13 +2,15 @@
 
 What the first set leaves out so that its streams look like pictures: every gain that the syntax has, clips
 that differ from channel to channel, convolutions of single channels, and attention whose weights are close to
-0 and 1, or to the borders of their rounding. Rate point 0 alone, with two operating points.
+0 and 1, or to the borders of their rounding, and what an engine that fuses layers treats in its own ways.
+Rate point 0 alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from conformance.generate.layers import SIGNAL
 from conformance.generate.models import SyntheticModels, begin, end, make_model, make_random
 from conformance.verify.synthetic import Splitmix, z_frequencies
 from refdec import entropy
@@ -18,7 +20,7 @@ from refdec.integer.hyper_scale import ScaleLayer
 from refdec.integer.nodes import ACTIVATION_MAX
 from refdec.models_io import GAIN_LOG_MAX, GAIN_LOG_MIN, HYPER_SCALE_DECODER, kind_of
 
-KINDS = ("entropy", "latent", "sop", "hop")
+KINDS = ("entropy", "latent", "sop", "bop", "hop")
 Z = 31
 """The hyper-latent with which sums of the hyper scale decoder end just below a multiple of 2^18."""
 WIDE_SHIFT = 18
@@ -26,6 +28,11 @@ SHARP = (1 << 23, 3 << 22)
 """Temperatures with which half a step of a distance is exact, and most weights are 0 or 1."""
 HEAD = 64
 """Channels of the second attention's only head: 4096 weights, of which some lie at the edge of a rounding."""
+PAIRS = (17_471, 19_467, 22_552, 27_601, 17_471, 22_552, 19_467, 27_601)
+"""Temperatures of heads of two channels whose cosine is -1: the power of two between them, floored as it must
+be, gives other weights than rounded."""
+SUM_LIMIT = 12_000
+"""A clip behind a sum of two tensors that is narrower than those of the tensors."""
 
 
 class OtherModels(SyntheticModels):
@@ -114,6 +121,30 @@ def _sop(random: Splitmix, c: int) -> Graph:
     return end(net, x, c, 4)
 
 
+def _bop(random: Splitmix, c: int) -> Graph:
+    """Attention with weights that no stream changes, a clip behind a sum, a last transposed convolution."""
+    net, x = begin(random, c, 16)
+    # Channels that are the same everywhere, of both signs in turns: the cosines of a head are 1 and -1.
+    net.levels("q", x, tuple(3000 + 500 * k if k % 2 else -1000 - 700 * k for k in range(16)))
+    net.levels("k", x, tuple(2000 + 300 * k if k % 2 else -4000 - 100 * k for k in range(16)))
+    net.conv("v", x, 16, gain=2)
+    net.concat("qkv", "q", "k", "v")
+    net.attention("pairs", "qkv", len(PAIRS), PAIRS, ACTIVATION_MAX)
+    net.conv("project", "pairs", 16, lo=0)
+    net.add("sum", "project", x)
+    x = net.clip("sum.clip", "sum", -SUM_LIMIT, SUM_LIMIT)
+    net.conv("up", x, 32, 2, pad=(0, 0, 1, 1))
+    net.shuffle("up.shuffle", "up", 2)
+    x = net.crop("up.crop", "up.shuffle", 8)
+    net.conv("narrow", x, 8, 3)
+    net.transposed("up2", "narrow", 8, 4)
+    x = net.crop("up2.crop", "up2", 4)
+    net.transposed("limit", x, (1 + c) * 4, 4, limit=SIGNAL)
+    net.shuffle("shuffle", "limit", 2)
+    net.crop("signal", "shuffle", 1)
+    return net.graph("signal")
+
+
 def _hop(random: Splitmix, c: int) -> Graph:
     """Attention that takes one channel or none, and attention of many channels alike."""
     net, x = begin(random, c, 16)
@@ -131,4 +162,4 @@ def _hop(random: Splitmix, c: int) -> Graph:
     return end(net, x, c, 4)
 
 
-_SYNTHESIS = {"sop": _sop, "hop": _hop}
+_SYNTHESIS = {"sop": _sop, "bop": _bop, "hop": _hop}

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from conformance.mutants import patch
 from conformance.mutants.cases import Case
 from conformance.mutants.mutant import MutantError
-from conformance.mutants.replay import examine
+from conformance.mutants.replay import Finding, examine, examine_unwatched
 from refdec.entropy.jit import engine
 from refdec.integer.jit import runner, schedule
 
@@ -33,12 +33,17 @@ def shared_out() -> ExitStack:
     return stack
 
 
+def examine_both(case: Case, first: str, last: str) -> Finding | None:
+    """What is wrong with a decode, layer by layer and then with layers fused; ``None`` if nothing is."""
+    return examine(case, first, last) or examine_unwatched(case)
+
+
 def require_right(cases: Sequence[Case]) -> None:
     """Decode with the unchanged fast engine; its kernels are compiled, or read, on the way.
 
     :raises MutantError: it does not do what the suite says.
     """
     for case in cases:
-        finding = examine(on_fast_engine(case), "codestream", "picture")
+        finding = examine_both(on_fast_engine(case), "codestream", "picture")
         if finding is not None:
             raise MutantError(f"without any mutant, the fast engine gives {finding.kind} for {case.name}")

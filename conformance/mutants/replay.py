@@ -135,6 +135,25 @@ def examine(case: Case, first: str, last: str, *, keep: bool = False) -> Finding
     return None
 
 
+def examine_unwatched(case: Case) -> Finding | None:
+    """What is wrong with the picture of a decode that nobody watches; ``None`` if nothing is.
+
+    Where layers are looked at one by one the fast engine keeps each: only here does it fuse them.
+    """
+    if case.picture is None or case.last != "picture":
+        return None
+    try:
+        planes = decode(case, STAGES[0], "picture", None)
+    except BitstreamError as error:
+        return Finding(case.name, "refused", f"{type(error).__name__}: {error.message}")
+    except Exception as error:
+        return Finding(case.name, "crash", f"{type(error).__name__}: {error}")
+    assert planes is not None
+    if all(map(np.array_equal, planes, case.picture)):
+        return None
+    return Finding(case.name, "value", "picture (layers fused)")
+
+
 def untouched(case: Case, kind: str | None) -> bool:
     """Whether a look of that kind is enough to say that the mutant applied changes nothing of a stream."""
     if kind is None or case.rejection is not None:

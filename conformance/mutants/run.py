@@ -211,7 +211,7 @@ class _Task:
                 if not touches(case):
                     continue
                 count += 1
-                finding = examine(case, *mutant.stages)
+                finding = (fast.examine_both if quick else examine)(case, *mutant.stages)
                 if finding is not None:
                     break
             if finding is not None and finding.kind in ("value", "refused") and self.tolerance_streams:

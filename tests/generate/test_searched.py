@@ -14,7 +14,7 @@ from conformance.executors.local import InProcess
 from conformance.generate.ascent import PARTS, Search, ascend, sums_of
 from conformance.generate.entry import SuiteSpec, context_of
 from conformance.generate.layers import Layers
-from conformance.generate.other_models import WIDE_SHIFT, OtherModels, Z, gains
+from conformance.generate.other_models import PAIRS, WIDE_SHIFT, OtherModels, Z, gains
 from conformance.generate.plan import Plan
 from conformance.generate.recipes.block_means import displacement, sums
 from conformance.generate.registry import RECIPES, all_items
@@ -23,7 +23,7 @@ from conformance.suite.records import open_pictures
 from conformance.verify.synthetic import Splitmix
 from refdec.codestream import CHANNELS
 from refdec.entropy.tables import SCALE_INDEX_MAX, SCALE_INDEX_MIN
-from refdec.integer import GraphInput, golden, prove
+from refdec.integer import GraphInput, exp2, golden, prove
 from refdec.models_io import HYPER_SCALE_DECODER
 
 
@@ -90,8 +90,21 @@ def test_the_second_set_is_only_for_streams_that_name_it() -> None:
     others = {item.name for item in all_items() if item.recipe.others}
     assert {"scale-sums", "attention-model", "gain-table-00"} <= others
     models = OtherModels(1)
-    assert not models.has(1, "entropy", 0) and not models.has(0, "bop", 0)
+    assert not models.has(1, "entropy", 0) and not models.has(0, "sop", 2)
     assert not models.has_eicci("bop", 0)
+
+
+def test_pairs_of_the_second_set_lie_at_the_edge_of_a_rounding() -> None:
+    def weights(power: int) -> tuple[int, ...]:
+        total = (1 << 26) + power
+        return tuple(((e << 15) + (total >> 1)) // total for e in (1 << 26, power))
+
+    for temperature in PAIRS:
+        # The cosine is 2 below the largest: so many steps of 2^-16 are between the two.
+        steps = 2 * temperature
+        product = exp2.HIGH[(steps >> 8) & 255] * exp2.LOW[steps & 255]
+        floored, rounded = product >> 26, (product + (1 << 25)) >> 26
+        assert weights(floored >> (steps >> 16)) != weights(rounded >> (steps >> 16))
 
 
 def test_records_with_statements(tmp_path: Path) -> None:

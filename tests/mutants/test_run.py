@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.mutants import pages, report, run
+from conformance.mutants import fast, pages, replay, report, run
 from conformance.mutants.cases import Case
 from conformance.mutants.catalogue import CATALOGUE
 from conformance.mutants.mutant import Edit, Mutant
@@ -68,6 +69,18 @@ def test_verdicts(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\n".join(report.tables(made))
     assert "Not so:" in text and "| is-never-asked | scales | Wrong. |" in text
     pages_of_it(made)
+
+
+def test_pictures_of_the_fast_engine_are_compared_without_a_look_at_layers(cases: list[Case]) -> None:
+    with run.z_tables_kept():
+        replay.prepare(cases[0])
+    quick = fast.on_fast_engine(cases[0])
+    assert quick.picture is not None and replay.examine_unwatched(quick) is None
+    wrong = replace(quick, picture=tuple(plane ^ 1 for plane in quick.picture))
+    found = replay.examine_unwatched(wrong)
+    assert found is not None and (found.kind, found.place) == ("value", "picture (layers fused)")
+    assert fast.examine_both(wrong, "codestream", "picture") == found
+    assert replay.examine_unwatched(replace(quick, picture=None)) is None
 
 
 def test_every_stream_is_announced_even_if_it_is_passed_over(cases: list[Case]) -> None:

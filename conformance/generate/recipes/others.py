@@ -65,6 +65,17 @@ def channels_alone(c: Context, symbols: DrawSymbols) -> Plan:
 
 
 @recipe("must-decode", variants=DRAWS, others=True)
+def fused(c: Context, symbols: DrawSymbols) -> Plan:
+    """Layers that a fast engine makes one: a clip behind a sum, all phases of a last transposed convolution.
+
+    Its attention has weights that no latent changes, one each at the edge of a rounding: if `synthesis.pairs`
+    is wrong by one here and there, a power of two was rounded instead of floored. If only the picture is
+    wrong, and no layer where each is kept, two layers were joined in a wrong way.
+    """
+    return Plan(size=(80, 112), point="bop", symbols=symbols, tiling=(64, 0), parts=both(cubes=0))
+
+
+@recipe("must-decode", variants=DRAWS, others=True)
 def attention(c: Context, symbols: DrawSymbols) -> Plan:
     """Attention in which most weights are 0 or nearly 1, and attention of 64 channels alike.
 

@@ -38,6 +38,8 @@ _THREADS = (
         "threads, order",
         "return next((end for end, high in zip(ends, bounds[1:], strict=True) if end < high), items)",
         "return next((e for e, high in zip(ends[::-1], bounds[:0:-1], strict=True) if e < high), items)",
+        equivalent="What is returned bounds a second walk through the same payload, and a decoder walks "
+        "through each once: which error is told is read from the states of the single lanes.",
     ),
     _SHARE(
         "fast-threads-begin-one-lane-late",
@@ -91,6 +93,8 @@ _MEMORY = (
         _STRIDES,
         "_, height, width = inputs[step.external].shape\n"
         "                sc, sy, sx = 2 * height * width, 2 * width, 2",
+        equivalent="A decoder gives all graphs contiguous arrays; only callers of the integer engine itself, "
+        "who may give views, can tell.",
     ),
     _PLAN(
         "fast-strides-transposed",

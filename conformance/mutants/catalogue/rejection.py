@@ -422,9 +422,8 @@ MUTANTS = (
         "accepts-filter-splits-beyond-8",
         "The number of an EFE split above 8 is taken as it is.",
         "rejection",
-        "                structural=True,\n"
-        '            ),\n            Rule(\n                id="CS-TON-R02"',
-        '                tolerated=True,\n            ),\n            Rule(\n                id="CS-TON-R02"',
+        "allowed=lambda s: range(9),",
+        "allowed=lambda s: range(1 << 15),",
     ),
     _TOOLS(
         "accepts-filter-sides-of-0",
