@@ -34,19 +34,21 @@ def test_streams_stay_streams_and_every_kind_of_element_changes() -> None:
     random = Random(1)
     streams = list(base_streams(2500))
     ids: set[str] = set()
-    sound = 0
-    for _ in range(300):
+    sound = tried = 0
+    # Which elements a change meets depends on the suite's streams: some are met late.
+    while tried < 300 or (tried < 3000 and not ({"CS-PIH-06", "CS-PIH-30"} <= ids)):
         data = random.choice(streams)
         after = mutate_stream(data, random, mutate_bytes)
         ids |= changed_elements(data, after)
+        tried += 1
         try:
             split(after, DEFAULT_LIMITS)
         except BitstreamError:
             continue
         sound += 1
-    assert sound > 220
+    assert sound > 0.7 * tried
     assert len(ids) > 40, sorted(ids)
-    assert {"CS-PIH-06", "CS-PIH-30"} & ids and any(name.startswith("CS-TON") for name in ids)
+    assert {"CS-PIH-06", "CS-PIH-30"} <= ids and any(name.startswith("CS-TON") for name in ids)
 
 
 def test_equal_random_numbers_give_equal_changes() -> None:
