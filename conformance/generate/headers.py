@@ -21,7 +21,8 @@ from refdec.codestream.writer import SegmentWriter
 from refdec.errors import BitstreamError, CodestreamSyntaxError
 
 Chosen = Mapping[str, Any]
-"""By statement id of an element: its value, the values of a list, or a range to draw from."""
+"""By statement id of an element: its value, the values of a list, a range to draw from, or one of these by
+number of the object that holds the element."""
 
 
 def draw_header(segment: Segment, random: Splitmix, parent: object, chosen: Chosen) -> Any:
@@ -61,8 +62,10 @@ class _Draw:
 
     def _one(self, element: Field, scope: Scope, top: int) -> int:
         wanted = self.chosen.get(element.id, range(top + 1))
+        if isinstance(wanted, Mapping):
+            wanted = wanted[scope.index]
         if isinstance(wanted, int):
-            return wanted
+            return int(wanted)
         limits = [rule.allowed(scope) for rule in element.rules]
         fits = [v for v in wanted if all(v in allowed for allowed in limits)] if limits else wanted
         return int(fits[int(self.random.integers(0, len(fits) - 1, (1,))[0])])

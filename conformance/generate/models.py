@@ -41,8 +41,8 @@ FULL_WIDTH = 1
 GROUP = 4
 PSI = 2000
 LATENT = ACTIVATION_MAX
-EICCI_WIDTH, BAND_RANGE, DELTA_FRACTIONS = 12, 6000, (16, 17, 19, 22)
-"""Few channels between bands and corrections, bands that pictures drive to both ends, fine corrections."""
+EICCI_WIDTH, BAND_RANGE = 12, 6000
+"""Few channels between bands and corrections, bands that pictures drive to both ends."""
 
 
 class SyntheticModels(ModelSet):

@@ -2,8 +2,8 @@
 
 What the first set leaves out so that its streams look like pictures: every gain that the syntax has, clips
 that differ from channel to channel, convolutions of single channels, and attention whose weights are close to
-0 and 1, or to the borders of their rounding, and what an engine that fuses layers treats in its own ways.
-Rate point 0 alone.
+0 and 1, or to the borders of their rounding, and what an engine that fuses layers treats in its own ways; two
+networks of eICCI whose bands and corrections are not alike. Rate point 0 alone.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ from __future__ import annotations
 import numpy as np
 
 from conformance.generate.layers import SIGNAL
-from conformance.generate.models import SyntheticModels, begin, end, make_model, make_random
+from conformance.generate.models import (
+    BAND_RANGE,
+    EICCI_WIDTH,
+    SyntheticModels,
+    begin,
+    end,
+    make_model,
+    make_random,
+)
 from conformance.verify.synthetic import Splitmix, z_frequencies
+from conformance.verify.synthetic_eicci import eicci_model
 from refdec import entropy
 from refdec.codestream import CHANNELS
 from refdec.integer import Graph, Model, hyper_scale_decoder_graph
 from refdec.integer.hyper_scale import ScaleLayer
 from refdec.integer.nodes import ACTIVATION_MAX
 from refdec.models_io import GAIN_LOG_MAX, GAIN_LOG_MIN, HYPER_SCALE_DECODER, kind_of
+from refdec.networks.eicci import EicciModel
 
 KINDS = ("entropy", "latent", "sop", "bop", "hop")
 Z = 31
@@ -26,6 +36,10 @@ Z = 31
 WIDE_SHIFT = 18
 SHARP = (1 << 23, 3 << 22)
 """Temperatures with which half a step of a distance is exact, and most weights are 0 or 1."""
+DELTA_FRACTIONS = ((16, 17, 19, 22), (0, 6, 12, 16))
+"""Of the networks of eICCI: fine corrections, and ones that lead out of 32 bits."""
+NARROWER = 120
+"""Bounds of the last band are the closest."""
 HEAD = 64
 """Channels of the second attention's only head: 4096 weights, of which some lie at the edge of a rounding."""
 PAIRS = (17_471, 19_467, 22_552, 27_601, 17_471, 22_552, 19_467, 27_601)
@@ -43,8 +57,16 @@ class OtherModels(SyntheticModels):
         return model_id == 0 and kind in KINDS and component in (0, 1)
 
     def has_eicci(self, bank: str, index: int) -> bool:
-        """There is none."""
-        return False
+        """There are two, of the bank of the lower operating points."""
+        return bank == "bop" and index in range(len(DELTA_FRACTIONS))
+
+    def eicci(self, bank: str, index: int) -> EicciModel:
+        """The network, made at its first use."""
+        if (bank, index) not in self.loaded_eicci and self.has_eicci(bank, index):
+            fractions = DELTA_FRACTIONS[index]
+            made = eicci_model(self.seed, bank, index, EICCI_WIDTH, BAND_RANGE, fractions, NARROWER)
+            self.loaded_eicci[bank, index] = made
+        return super().eicci(bank, index)
 
     def make(self, model_id: int, kind: str, component: int) -> Model:
         """One model."""

@@ -28,12 +28,14 @@ def eicci_model(
     width: int = WIDTH,
     band_range: int = BAND_RANGE,
     fractions: tuple[int, ...] = (DELTA_FRACTION,),
+    narrower: int = 0,
 ) -> Model:
     """A seeded network of a bank.
 
     :param width: channels between the bands and their corrections; the standard's by default.
     :param band_range: what bands are clipped to.
     :param fractions: fraction bits of the corrections, channel by channel in turns.
+    :param narrower: by how much the bounds of a band are closer than those of the band before it.
     """
     random = Splitmix(64 * seed + 16 * EICCI_BANKS.index(bank) + index)
     graphs, constants = {}, {}
@@ -49,7 +51,10 @@ def eicci_model(
             terms = (before, nodes[-1].name)
             nodes.append(Node(f"block{k}", "add", terms, {}, shifts, -LIMIT, LIMIT))
         nodes.append(_conv(random, "delta", nodes[-1].name, width, channels, (3, 3), 9))
-        bands = GraphInput("bands", BANDS, -band_range, band_range)
+        bounds = tuple(band_range - narrower * k for k in range(BANDS))
+        bands = GraphInput("bands", BANDS, tuple(-b for b in bounds), bounds)
+        if not narrower:
+            bands = GraphInput("bands", BANDS, -band_range, band_range)
         graphs[trunk] = Graph((bands,), tuple(nodes), ("delta",))
         constants[f"{trunk}_fraction"] = np.resize(np.array(fractions, np.int32), channels)
     detail = np.arange(BANDS) % PLANE_BANDS > 0

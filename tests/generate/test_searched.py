@@ -91,7 +91,11 @@ def test_the_second_set_is_only_for_streams_that_name_it() -> None:
     assert {"scale-sums", "attention-model", "gain-table-00"} <= others
     models = OtherModels(1)
     assert not models.has(1, "entropy", 0) and not models.has(0, "sop", 2)
-    assert not models.has_eicci("bop", 0)
+    assert models.has_eicci("bop", 1) and not models.has_eicci("bop", 2) and not models.has_eicci("hop", 0)
+    for index in (0, 1):
+        network = models.eicci("bop", index)
+        assert np.unique(network.chroma.fraction).size == 4
+        assert np.unique(network.chroma.graph.clip_range("bands")[1]).size > 1
 
 
 def test_pairs_of_the_second_set_lie_at_the_edge_of_a_rounding() -> None:

@@ -210,6 +210,17 @@ def efe_mask(c: Context, masks: tuple[int, int]) -> Plan:
     return Plan(size=(77, 93), model=0, header=planar("444", "420"), tools_drawn=tools)
 
 
+@recipe("must-decode")
+def efe_mask_alone(c: Context) -> Plan:
+    """Both EFE filters where the filter set that is applied has no weights, and that of the masks has.
+
+    Chroma is interpolated, and blocks take from the picture of the first set all the same.
+    """
+    sets = {"CS-TON-13": {0: 3, 1: 0}, "CS-TON-14": {0: 2, 1: 0}}
+    tools = {**filters.both_filters(masks=(1, 1), block=13), **sets}
+    return Plan(size=(77, 93), model=2, header=planar("444", "420"), tools_drawn=tools)
+
+
 @recipe("must-decode", variants={"rgb": 1, "planes": 0})
 def filters_all(c: Context, transform: int) -> Plan:
     """EFE linear, EFE non-linear and LEF, with latent scaling, regions and a display crop.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from conformance.generate import draw
+from conformance.generate import draw, filters
 from conformance.generate.build import Context
+from conformance.generate.fields import planar
 from conformance.generate.other_models import Z
 from conformance.generate.plan import DrawSymbols, Int32, Part, Plan, UInt8, both
 from conformance.generate.registry import recipe
@@ -94,3 +95,21 @@ def attention_above_profile(c: Context, symbols: DrawSymbols) -> Plan:
         "num_synthesis_transforms_minus1": 0,
     }
     return Plan(size=(144, 160), header=header, symbols=symbols, tiling=(64, 0), parts=both(cubes=0))
+
+
+CORRECTIONS = {"fine": 0, "coarse": 1}
+
+
+@recipe("must-decode", variants=CORRECTIONS, others=True)
+def icci_unlike(c: Context, network: int) -> Plan:
+    """eICCI with networks whose bands have bounds of their own, and whose corrections fractions of their own.
+
+    If fine ones differ, all bands or corrections were treated like the first, or LEF behind them rounds its
+    blurred luma: it has bits down to the sixteenth. Coarse ones lead out of 32 bits: a corrected sample is
+    saturated there, and clipped to the range of samples in the end.
+    """
+    tools = {**filters.icci(networks=(network, network), tile=(2, 1)), "CS-TON-08": 1, "CS-TON-09": 80}
+    return Plan(
+        size=(96, 112), point="sop", header=planar("444", "444"), symbols=draw.escapes(60),
+        parts=(Part(beta=900, cubes=0), Part(cubes=0)), tools_drawn=tools,
+    )  # fmt: skip

@@ -135,8 +135,8 @@ _RECTANGLES = (
         "efe-thirds-34-67",
         "Thirds are 34 and 67 per cent.",
         "off by one, table",
-        "_THIRDS = (0, 100), (0, 50, 100), (0, 33, 66, 100)",
-        "_THIRDS = (0, 100), (0, 50, 100), (0, 34, 67, 100)",
+        "divmod(percent * (length + 31), 3200)",
+        "divmod((percent + (percent in (33, 66))) * (length + 31), 3200)",
     ),
     _HEADER(
         "efe-borders-of-the-coded-size",

@@ -246,6 +246,8 @@ _BETWEEN_SAMPLES = (
         "rounding",
         _BETWEEN,
         f"{_BETWEEN}\n        total = (2 * total + LINEAR_UNIT) // (2 * LINEAR_UNIT) * LINEAR_UNIT",
+        equivalent="EFE linear is the first filter: its chroma has 8 fraction bits of 16, all samples are "
+        "multiples of 256. Interpolation adds 256ths of them with weights of the sum 0: whole numbers.",
     ),
 )
 

@@ -22,6 +22,9 @@ _WEIGHT = "((r << LINEAR_BITS + 1) + scale) // (2 * scale)"
 _COLUMNS = "[value[:, a] + ((value[:, b] - value[:, a]) * w + half >> LINEAR_BITS) for a, b, w in across]"
 _ROWS = "[value[a] + ((value[b] - value[a]) * w + half >> LINEAR_BITS) for a, b, w in down]"
 
+# CS-PIH-R03, CS-TON-02: sources are 4:4:4, 4:2:2 or 4:2:0, and for the last there is no eICCI.
+_ROWS_STAY = "eICCI resizes chroma of 4:2:2 sources alone, in columns: rows stay as they are"
+
 _TRANSFORM = (
     _BANDS(
         "eicci-vertical-and-horizontal-exchanged",
@@ -218,6 +221,7 @@ _CHROMA = (
         "rounding",
         _WIDE,
         f"{_WIDE}\n        wide[:, x] = (wide[:, x] + (1 << 14)) >> 15 << 15",
+        equivalent=f"{_ROWS_STAY}, times 2^15.",
     ),
     _BANDS(
         "eicci-larger-with-zeros",
@@ -268,6 +272,7 @@ _CHROMA = (
         "rounding",
         _ROWS,
         _ROWS.replace(" + half", ""),
+        equivalent=f"{_ROWS_STAY}, and the second of two has the weight 0.",
     ),
     _BANDS(
         "eicci-smaller-rows-first",
@@ -277,6 +282,7 @@ _CHROMA = (
         "value = plane.T.astype(np.int64)\n    size = size[::-1]\n",
         "    return value.astype(np.int32)",
         "    return np.ascontiguousarray(value.T).astype(np.int32)",
+        equivalent=f"{_ROWS_STAY}, before or behind.",
     ),
     _CALL(
         "eicci-chroma-stays-large",
