@@ -15,6 +15,7 @@ and one picture may be asked for by several.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,8 +179,12 @@ def _accept(prefix: bytes) -> bool:
     return prefix.startswith(SIGNATURE)
 
 
+_bundled = functools.cache(bundled_models)
+"""Read and proved once for all pictures; what is in a folder may change, so it is read for each."""
+
+
 def _models(folder: Path | None) -> ModelSet:
-    return bundled_models() if folder is None else open_models(folder)
+    return _bundled() if folder is None else open_models(folder)
 
 
 register()

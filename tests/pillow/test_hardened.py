@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from refdec import pillow
+from refdec import models_io, pillow
 from refdec.picture import Picture
 
 SMALLEST = Path(str(files("conformance"))) / "photos/streams/smallest.jai"
@@ -187,3 +187,14 @@ def test_no_codestream_can_be_saved(decodes: list[int], tmp_path: Path) -> None:
     with Image.open(SMALLEST) as picture, pytest.raises((ValueError, KeyError, OSError)):
         picture.save(tmp_path / "out.jai")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_are_read_once(monkeypatch: pytest.MonkeyPatch, samples: np.ndarray) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("a model file was read again")
+
+    with Image.open(SMALLEST) as picture:
+        picture.load()
+    monkeypatch.setattr(models_io, "_read", read)
+    with Image.open(SMALLEST) as picture:
+        assert np.array_equal(np.asarray(picture), samples)
