@@ -262,3 +262,16 @@ def test_a_later_policy_must_be_clearly_better(monkeypatch, second: float, chose
     monkeypatch.setattr(convert, "compile_graph", compile_graph)
     found, _ = convert._compile(None, [], convert.Scheme("w16a16", policies), {})
     assert found is policies[chosen]
+
+
+@pytest.mark.slow
+def test_a_full_set_of_68_files(tmp_path: Path) -> None:
+    folder = official.write_full(tmp_path / "in")
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.pth")}
+    assert len(names) == 68
+    report = import_folder(folder, tmp_path / "out", Options())
+    # An analysis transform is one file of both components, told by the checkpoint of luma.
+    made = {name for _, name, _ in report.written}
+    assert made == {name for name in names if "encoder_UV" not in name} and not report.absent
+    assert len(report.summary.rows) == 4
+    assert all(set(str(row["decodes"]).split(", ")) == {"SOP", "BOP", "HOP"} for row in report.summary.rows)
