@@ -93,12 +93,16 @@ def execute(target: Target, data: bytes) -> str:
     return result
 
 
+def address_space() -> int:
+    """Bytes that this process has mapped, which is what ``RLIMIT_AS`` counts."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+
+
 @contextmanager
 def memory_limited(extra: int = MEMORY) -> Iterator[None]:
     """Within the block the process may take so many more bytes; an allocation beyond them fails."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = pages * resource.getpagesize() + extra
+    wanted = address_space() + extra
     most = wanted if before[1] == resource.RLIM_INFINITY else min(wanted, before[1])
     resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     try:

@@ -50,7 +50,7 @@ def main() -> None:
     import atheris
 
     with atheris.instrument_imports(include=["refdec", "conformance"], exclude=[*COMPILED, *NOT_FUZZED]):
-        from conformance.fuzz.target import MEMORY, execute, targets
+        from conformance.fuzz.target import MEMORY, address_space, execute, targets
 
         target = targets()[arguments.target]
     faulthandler.enable()
@@ -58,8 +58,7 @@ def main() -> None:
     for path in sorted(arguments.corpus.iterdir())[:WARM]:
         # compiles and loads before time and memory are limited
         state.run(target, path.read_bytes(), lambda item, data: item.run(data))
-    used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (address_space() + MEMORY, resource.RLIM_INFINITY))
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         random = Random(seed)
