@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+from refdec.__main__ import start
 
 
 def main() -> None:
-    """Run the command line and end the process."""
-    try:
-        from conformance.cli import app
-        from refdec.command import run
-
-        code = run(app)
-    except KeyboardInterrupt:  # while modules are loaded
-        code = 130
-    sys.exit(code)
+    """Run ``refconf`` and end the process."""
+    start("conformance")
 
 
 if __name__ == "__main__":
