@@ -15,7 +15,8 @@ import numpy.typing as npt
 from refdec.integer.graph import Graph, Node
 from refdec.integer.jit import layout, pack
 from refdec.integer.jit import vector_ir as ir
-from refdec.integer.jit.pack import Epilogue, Taps, padded
+from refdec.integer.jit.pack import Epilogue, Pool, Taps, padded
+from refdec.integer.jit.placement import Placement
 from refdec.integer.jit.steps import Attention, IntArray, Lowered, Phase, Step, Store, Tensor
 
 SMALL_OUTPUT = 8
@@ -39,114 +40,18 @@ class Chain:
     factor: int = 1
 
 
-class _Pool:
-    """Arrays joined into one, addressed by byte offsets."""
-
-    def __init__(self, dtype: Any) -> None:
-        self._parts: list[IntArray] = []
-        self._dtype = np.dtype(dtype)
-        self._bytes = 0
-
-    def add(self, values: Any) -> int:
-        array = np.asarray(values, self._dtype).reshape(-1)
-        start = self._bytes
-        pad = -array.nbytes % 64 // self._dtype.itemsize
-        self._parts += [array, np.zeros(pad, self._dtype)]
-        self._bytes += array.nbytes + pad * self._dtype.itemsize
-        return start
-
-    def join(self) -> IntArray:
-        return np.concatenate([*self._parts, np.zeros(64, self._dtype)])
-
-
-class Lowering:
+class Lowering(Placement):
     """Lower ``graph``; ``outputs`` may name any tensors."""
 
     def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
-        self.graph = graph
-        self.outputs = tuple(outputs)
+        super().__init__(graph, outputs)
         self.steps: list[Step] = []
-        self.stores: dict[str, Store] = {}
-        self.tensors: dict[str, Tensor] = {}
         self.attentions: list[Attention] = []
-        self.weights, self.blocks, self.numbers = _Pool(np.int16), _Pool(np.int32), _Pool(np.int64)
+        self.weights, self.blocks, self.numbers = Pool(np.int16), Pool(np.int32), Pool(np.int64)
         self._levels: dict[Store, int] = {}
         self._runtime_bytes: dict[int, int] = {}
-        self._done: set[str] = set()
-        self._users: dict[str, list[Node]] = {name: [] for name in graph.channels}
-        for node in graph.nodes:
-            for source in node.inputs:
-                self._users[source].append(node)
-        self._nodes = {node.name: node for node in graph.nodes}
-        self._places = self._place_concats()
-        self._unpacked = {name: self._output_source(name) for name in self.outputs}
 
-    # -- preparation ------------------------------------------------------------------------------
-
-    def _only_user(self, name: str) -> Node | None:
-        users = self._users[name]
-        return users[0] if len(users) == 1 and name not in self.outputs else None
-
-    def _place_concats(self) -> dict[str, tuple[str, int]]:
-        """Tensors that are written straight into a concatenation: its name and their first channel."""
-        places: dict[str, tuple[str, int]] = {}
-        for node in self.graph.nodes:
-            if node.op != "concat":
-                continue
-            first = 0
-            for part in node.inputs:
-                channels = self.graph.channels[part]
-                maker = self._nodes.get(part)
-                view = maker is not None and maker.op in ("slice", "concat")
-                if channels % ir.LANES == 0 and not view and part not in places:
-                    places[part] = (node.name, first)
-                first += channels
-        return places
-
-    def _output_source(self, name: str) -> tuple[str, int]:
-        """Tensor and pixel shuffle factor that an output is written from; marks what it passes over."""
-        passed: list[str] = []
-        node = self._nodes.get(name)
-        if self._users[name]:
-            return name, 1
-        if node is not None and node.op == "crop":
-            passed.append(node.name)
-            node = self._behind(node)
-        if node is not None and node.op == "pixel_shuffle":
-            maker = self._behind(node)
-            channels = self.graph.channels[node.name]
-            if node.inputs[0] in self.graph.channels and (maker is None or channels % ir.LANES):
-                source = node.inputs[0]
-                if len(self._users[source]) == 1 and source not in self.outputs:
-                    self._done.update((*passed, node.name))
-                    return source, int(node.attributes["factor"])
-        return name, 1
-
-    def _behind(self, node: Node) -> Node | None:
-        source = node.inputs[0]
-        return self._nodes.get(source) if self._only_user(source) is not None else None
-
-    # -- building ---------------------------------------------------------------------------------
-
-    def _store(self, name: str, size: str, channels: int) -> Store:
-        width = padded(channels)
-        # Pixels a multiple of 1024 bytes apart would share a few sets of the first-level cache.
-        width += ir.LANES if width % 512 == 0 else 0
-        store = self.stores[name] = Store(name, size, width)
-        return store
-
-    def _make(self, name: str) -> Tensor:
-        """The tensor ``name``, in a store of its own or in that of its concatenation."""
-        channels = self.graph.channels[name]
-        place = self._places.get(name)
-        if place is None:
-            tensor = Tensor(self._store(name, name, channels), 0, channels)
-        else:
-            target, first = place
-            store = self.stores.get(target) or self._store(target, target, self.graph.channels[target])
-            tensor = Tensor(store, first, channels)
-        self.tensors[name] = tensor
-        return tensor
+    # -- steps ----------------------------------------------------------------------------------------
 
     def _emit(self, step: Step) -> Step:
         reads = [t.store for t in (step.source, step.operand) if t is not None]

@@ -104,6 +104,26 @@ class Epilogue:
         return out
 
 
+class Pool:
+    """Arrays joined into one, addressed by byte offsets."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._parts: list[IntArray] = []
+        self._dtype = np.dtype(dtype)
+        self._bytes = 0
+
+    def add(self, values: Any) -> int:
+        array = np.asarray(values, self._dtype).reshape(-1)
+        start = self._bytes
+        pad = -array.nbytes % 64 // self._dtype.itemsize
+        self._parts += [array, np.zeros(pad, self._dtype)]
+        self._bytes += array.nbytes + pad * self._dtype.itemsize
+        return start
+
+    def join(self) -> IntArray:
+        return np.concatenate([*self._parts, np.zeros(64, self._dtype)])
+
+
 @dataclass(frozen=True)
 class Taps:
     """Taps along one axis: ``offsets`` in input samples (ascending, no gaps) and kernel indices."""
