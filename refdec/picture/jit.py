@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import types
 
 from refdec.engine_record import ran
-from refdec.entropy.jit.kernel import kernel, narrow, reads, wide, writes
+from refdec.entropy.jit.kernel import Kernel, kernel, narrow, reads, wide, writes
 
 IntArray = npt.NDArray[np.integer[Any]]
 
@@ -130,35 +130,6 @@ def _rgb_bytes(luma, u, v, red, green, blue):  # type: ignore[no-untyped-def]
             blue[i, j] = min(max(b, 0), 255)
 
 
-def _rgb_words(luma, u, v, top, red, green, blue):  # type: ignore[no-untyped-def]
-    whole = wide(255 << 24)
-    for i in range(luma.shape[0]):
-        for j in range(luma.shape[1]):
-            y = wide(luma[i, j]) << 16
-            cu = wide(u[i, j]) - 32640
-            cv = wide(v[i, j]) - 32640
-            r = top * min(max(y + (cv << 17) - 27866 * cv, 0), whole)
-            b = top * min(max(y + (cu << 17) - 9463 * cu, 0), whole)
-            g = top * min(max(y - (cv << 15) + 2089 * cv - 12276 * cu, 0), whole)
-            red[i, j] = r // whole + (2 * (r % whole) >= whole)
-            green[i, j] = g // whole + (2 * (g % whole) >= whole)
-            blue[i, j] = b // whole + (2 * (b % whole) >= whole)
-
-
-def _bytes(plane, out):  # type: ignore[no-untyped-def]
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            value = min(max(wide(plane[i, j]), 0), 65280)
-            out[i, j] = (value >> 8) + ((value >> 7) & 1)
-
-
-def _words(plane, top, out):  # type: ignore[no-untyped-def]
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            value = top * min(max(wide(plane[i, j]), 0), 65280)
-            out[i, j] = value // 65280 + (2 * (value % 65280) >= 65280)
-
-
 def _fine_rgb_bytes(luma, u, v, red, green, blue):  # type: ignore[no-untyped-def]
     # 16 fraction bits, so 32 after the matrix; clipping first makes the bit below the point the rounding
     whole = wide(255 << 32)
@@ -175,34 +146,48 @@ def _fine_rgb_bytes(luma, u, v, red, green, blue):  # type: ignore[no-untyped-de
             blue[i, j] = (b >> 1) + (b & 1)
 
 
-def _fine_rgb_words(luma, u, v, top, red, green, blue):  # type: ignore[no-untyped-def]
-    whole = wide(255 << 32)
-    for i in range(luma.shape[0]):
-        for j in range(luma.shape[1]):
-            y = wide(luma[i, j]) << 16
-            cu = wide(u[i, j]) - (32640 << 8)
-            cv = wide(v[i, j]) - (32640 << 8)
-            r = top * min(max(y + (cv << 17) - 27866 * cv, 0), whole)
-            b = top * min(max(y + (cu << 17) - 9463 * cu, 0), whole)
-            g = top * min(max(y - (cv << 15) + 2089 * cv - 12276 * cu, 0), whole)
-            red[i, j] = r // whole + (2 * (r % whole) >= whole)
-            green[i, j] = g // whole + (2 * (g % whole) >= whole)
-            blue[i, j] = b // whole + (2 * (b % whole) >= whole)
+# Fraction bits are constants of the compiled code: a division by what is not is many times slower.
+def _rgb_words(fraction: int) -> Kernel:
+    whole, middle = 255 << fraction + 16, 255 << fraction - 1
+
+    def rgb_words(luma, u, v, top, red, green, blue):  # type: ignore[no-untyped-def]
+        for i in range(luma.shape[0]):
+            for j in range(luma.shape[1]):
+                y = wide(luma[i, j]) << 16
+                cu = wide(u[i, j]) - middle
+                cv = wide(v[i, j]) - middle
+                r = top * min(max(y + (cv << 17) - 27866 * cv, 0), whole)
+                b = top * min(max(y + (cu << 17) - 9463 * cu, 0), whole)
+                g = top * min(max(y - (cv << 15) + 2089 * cv - 12276 * cu, 0), whole)
+                red[i, j] = r // whole + (2 * (r % whole) >= whole)
+                green[i, j] = g // whole + (2 * (g % whole) >= whole)
+                blue[i, j] = b // whole + (2 * (b % whole) >= whole)
+
+    return rgb_words
 
 
-def _fine_bytes(plane, out):  # type: ignore[no-untyped-def]
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            value = min(max(wide(plane[i, j]), 0), 255 << 16)
-            out[i, j] = (value >> 16) + ((value >> 15) & 1)
+def _bytes(fraction: int) -> Kernel:
+    whole, half = 255 << fraction, fraction - 1
+
+    def samples(plane, out):  # type: ignore[no-untyped-def]
+        for i in range(plane.shape[0]):
+            for j in range(plane.shape[1]):
+                value = min(max(wide(plane[i, j]), 0), whole)
+                out[i, j] = (value >> fraction) + ((value >> half) & 1)
+
+    return samples
 
 
-def _fine_words(plane, top, out):  # type: ignore[no-untyped-def]
-    whole = wide(255 << 16)
-    for i in range(plane.shape[0]):
-        for j in range(plane.shape[1]):
-            value = top * min(max(wide(plane[i, j]), 0), whole)
-            out[i, j] = value // whole + (2 * (value % whole) >= whole)
+def _words(fraction: int) -> Kernel:
+    whole = 255 << fraction
+
+    def samples(plane, top, out):  # type: ignore[no-untyped-def]
+        for i in range(plane.shape[0]):
+            for j in range(plane.shape[1]):
+                value = top * min(max(wide(plane[i, j]), 0), whole)
+                out[i, j] = value // whole + (2 * (value % whole) >= whole)
+
+    return samples
 
 
 _PLANES = {np.dtype(np.uint16): reads(_u16, 2), np.dtype(np.int32): reads(_i32, 2)}
@@ -212,17 +197,17 @@ RGB_BYTES = {
     for dtype, chroma in _PLANES.items()
 }
 RGB_WORDS = {
-    dtype: kernel(_void, _LUMA, chroma, chroma, _i64, *(writes(_u16, 2),) * 3)(_rgb_words)
+    dtype: kernel(_void, _LUMA, chroma, chroma, _i64, *(writes(_u16, 2),) * 3)(_rgb_words(8))
     for dtype, chroma in _PLANES.items()
 }
-BYTES = {dtype: kernel(_void, plane, writes(_u8, 2))(_bytes) for dtype, plane in _PLANES.items()}
-WORDS = {dtype: kernel(_void, plane, _i64, writes(_u16, 2))(_words) for dtype, plane in _PLANES.items()}
+BYTES = {dtype: kernel(_void, plane, writes(_u8, 2))(_bytes(8)) for dtype, plane in _PLANES.items()}
+WORDS = {dtype: kernel(_void, plane, _i64, writes(_u16, 2))(_words(8)) for dtype, plane in _PLANES.items()}
 
 _FINE = reads(_i32, 2)
 FINE_RGB_BYTES = kernel(_void, *(_FINE,) * 3, *(writes(_u8, 2),) * 3)(_fine_rgb_bytes)
-FINE_RGB_WORDS = kernel(_void, *(_FINE,) * 3, _i64, *(writes(_u16, 2),) * 3)(_fine_rgb_words)
-FINE_BYTES = kernel(_void, _FINE, writes(_u8, 2))(_fine_bytes)
-FINE_WORDS = kernel(_void, _FINE, _i64, writes(_u16, 2))(_fine_words)
+FINE_RGB_WORDS = kernel(_void, *(_FINE,) * 3, _i64, *(writes(_u16, 2),) * 3)(_rgb_words(16))
+FINE_BYTES = kernel(_void, _FINE, writes(_u8, 2))(_bytes(16))
+FINE_WORDS = kernel(_void, _FINE, _i64, writes(_u16, 2))(_words(16))
 
 
 @lru_cache(maxsize=8)
