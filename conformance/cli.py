@@ -17,6 +17,7 @@ from conformance.evidence_command import evidence
 from conformance.executors.choose import DaskOption, require_one
 from conformance.fluster_command import fluster
 from conformance.generate_command import generate
+from conformance.help_groups import DECODERS, REPORTS, RUNNING, STREAMS
 from conformance.mutants_command import mutants
 from conformance.suite_page_command import suite_page
 from refdec import __version__
@@ -59,7 +60,7 @@ app.command(cls=GroupedCommand, short_help="Code a picture.")(encode)
 app.command(short_help="What of the decoder a suite exercises.")(coverage)
 app.command()(generate)
 app.command(short_help="For every layer: what is proved possible, and what a suite reaches.")(bounds)
-app.command()(mutants)
+app.command(cls=GroupedCommand)(mutants)
 app.command(short_help="Write a suite for Fluster, with a launcher.")(fluster)
 app.command("suite-page", short_help="Write the page of a suite.")(suite_page)
 app.add_typer(evidence, name="evidence", short_help="Write this machine's digests; compare such files.")
@@ -113,40 +114,69 @@ def import_command(
     typer.echo(f"{len(report.written)} model files made in {output}")
 
 
-@app.command(short_help="Check decoders against a suite.")
+@app.command(cls=GroupedCommand, short_help="Check decoders against a suite.")
 def verify(
     suite: Annotated[
-        Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled ones by default.")
+        Path | None, typer.Argument(metavar="SUITE", help="Folder of a suite; the bundled ones by default.")
     ] = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(
             "--engine",
             help="jit, golden or twin (needs torch). Repeatable. By default jit and golden.",
+            rich_help_panel=DECODERS,
         ),
     ] = None,
     decoder: Annotated[
         str | None,
-        typer.Option("--decoder", help="Your decoder: 'CMD {input} {output}', perhaps with {trace}."),
+        typer.Option(
+            "--decoder",
+            help="Your decoder: 'CMD {input} {output}', perhaps with {trace}.",
+            rich_help_panel=DECODERS,
+        ),
     ] = None,
     decoder_output: Annotated[
-        str, typer.Option("--decoder-output", help="What it writes: png, ppm, npy, or raw planes (yuv, raw).")
+        str,
+        typer.Option(
+            "--decoder-output",
+            help="What it writes: png, ppm, npy, or raw planes (yuv, raw).",
+            rich_help_panel=DECODERS,
+        ),
     ] = "png",
     models: Annotated[
         Path | None,
-        typer.Option("--models", help="Folder of the model set; the suite's own, or the bundled one."),
+        typer.Option(
+            "--models",
+            help="Folder of the model set; the suite's own, or the bundled one.",
+            rich_help_panel=DECODERS,
+        ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
+        list[str] | None,
+        typer.Option("--only", help="Name of a stream of the suite. Repeatable.", rich_help_panel=STREAMS),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one, without time-outs."),
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=0,
+            max=256,
+            help="Processes; 0: in this one, without time-outs.",
+            rich_help_panel=RUNNING,
+        ),
     ] = None,
     dask: DaskOption = None,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds for one stream.")] = 600.0,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML report.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write an HTML report with pictures.")] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds for one stream.", rich_help_panel=RUNNING)
+    ] = 600.0,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write a JUnit XML report.", rich_help_panel=REPORTS)
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write an HTML report with pictures.", rich_help_panel=REPORTS),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check decoders against what every vector and stream must give. Exit code 1 if any check fails."""

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from conformance.help_groups import RUNNING
+
 SOURCE = "Source picture"
 RATE = "Rate and quality"
 TOOLS = "Coding tools"
@@ -14,7 +16,6 @@ LAYOUT = "Threads, regions and tiles"
 HEADERS = "Headers and metadata"
 FILTERS = "Post-filters"
 FORCED = "Forced decisions"
-RUNNING = "How to run"
 
 
 def _option(panel: str, *names: str, help: str, **more: Any) -> Any:

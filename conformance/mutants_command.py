@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from conformance.help_groups import MUTANTS, REPORTS, RUNNING, STREAMS
 from conformance.mutants.cases import Case, picture_cases, vector_cases
 from conformance.mutants.catalogue import CATALOGUE
 from conformance.mutants.report import as_json, markdown, print_run, write_html
@@ -68,37 +69,62 @@ def cases_of(sources: Sources) -> tuple[list[Case], int]:
 
 def mutants(
     suite: Annotated[
-        Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled ones by default.")
+        Path | None, typer.Argument(metavar="SUITE", help="Folder of a suite; the bundled ones by default.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Pattern of mutants' names. Repeatable.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one, without time-outs."),
+        list[str] | None,
+        typer.Option("--only", help="Pattern of mutants' names. Repeatable.", rich_help_panel=MUTANTS),
     ] = None,
     models: Annotated[
-        Path | None, typer.Option("--models", help="Folder of the model set; by default the suite's own.")
+        Path | None,
+        typer.Option(
+            "--models", help="Folder of the model set; by default the suite's own.", rich_help_panel=STREAMS
+        ),
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option("--max-pixels", min=1, help="Leave larger pictures out.")
+        int, typer.Option("--max-pixels", min=1, help="Leave larger pictures out.", rich_help_panel=STREAMS)
     ] = MAX_PIXELS,
     tolerance_streams: Annotated[
         int,
         typer.Option(
-            "--tolerance-streams", min=0, help="Pictures that checks with a tolerance are asked about."
+            "--tolerance-streams",
+            min=0,
+            help="Pictures that checks with a tolerance are asked about.",
+            rich_help_panel=STREAMS,
         ),
     ] = 12,
     good_only: Annotated[
-        bool, typer.Option("--good-only", help="Leave streams out that must be rejected.")
+        bool,
+        typer.Option("--good-only", help="Leave streams out that must be rejected.", rich_help_panel=STREAMS),
     ] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all results as JSON.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page with all mutants.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=0,
+            max=256,
+            help="Processes; 0: in this one, without time-outs.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write all results as JSON.", rich_help_panel=REPORTS)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with all mutants.", rich_help_panel=REPORTS)
+    ] = None,
     markdown_file: Annotated[
         Path | None,
-        typer.Option("--markdown", help="Add the tables to a Markdown file, under the suite's name."),
+        typer.Option(
+            "--markdown",
+            help="Add the tables to a Markdown file, under the suite's name.",
+            rich_help_panel=REPORTS,
+        ),
     ] = None,
-    title: Annotated[str | None, typer.Option("--title", help="Heading in the Markdown file.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Heading in the Markdown file.", rich_help_panel=REPORTS)
+    ] = None,
 ) -> None:
     """Run a suite against decoders with one mistake each. Exit code 1 if one survives that must not."""
     for path in (json_file, html, markdown_file):

@@ -20,7 +20,7 @@ Report = TypeVar("Report")
 
 def suite_page(
     suite: Annotated[
-        Path | None, typer.Argument(metavar="[SUITE]", help="Folder of a suite; the bundled one by default.")
+        Path | None, typer.Argument(metavar="SUITE", help="Folder of a suite; the bundled one by default.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=f"The page; by default SUITE/{PAGE}.")

@@ -11,6 +11,7 @@ import typer
 from conformance.executors.interface import Executor
 from conformance.executors.local import InProcess
 from conformance.executors.processes import Processes
+from conformance.help_groups import RUNNING
 from refdec.command import UsageError
 
 DaskOption = Annotated[
@@ -19,6 +20,7 @@ DaskOption = Annotated[
         "--dask",
         metavar="ADDRESS",
         help="Work on a Dask cluster: its scheduler's address, or the file that it wrote.",
+        rich_help_panel=RUNNING,
     ),
 ]
 
