@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conformance.fuzz import seeds
-from conformance.fuzz.syntax_mutator import mutate_stream
 from conformance.fuzz.target import Disagreement, Finding, Target, answered
+from conformance.fuzz.valid_mutator import valid_mutator
 from refdec.codestream import Dialect, parse
 from refdec.decoder import decode, decode_entropy
 from refdec.entropy import ENGINES
@@ -19,7 +19,7 @@ from refdec.limits import Limits
 
 LIMITS = Limits(max_input_bytes=1 << 20, max_pixels=24_000, max_memory_bytes=512 << 20)
 """Small pictures, so that many are decoded; larger ones are refused before anything is allocated."""
-MAX_BYTES = 4096
+MAX_BYTES, SEED_BYTES = 8192, 4096
 MODULES = ("refdec",)
 
 
@@ -85,8 +85,8 @@ def _same(found: list[tuple[list[Any], str]]) -> str:
 
 
 def _streams() -> Iterator[bytes]:
-    yield from seeds.base_streams(MAX_BYTES)
-    yield from seeds.suite_streams(MAX_BYTES)
+    yield from seeds.base_streams(SEED_BYTES)
+    yield from seeds.suite_streams(SEED_BYTES)
     yield from seeds.bundled_streams(1300)
 
 
@@ -96,17 +96,18 @@ def _few_streams() -> Iterator[bytes]:
     yield from islice(seeds.suite_streams(2500), 0, None, 4)
 
 
+MUTATOR = valid_mutator(seeds.models, LIMITS, MAX_BYTES)
 TARGETS = (
     Target(
         "entropy-stage", "Headers and payloads of whole streams, golden and jit.", entropy_stage, _streams,
-        mutate_stream, MAX_BYTES, seconds=10, share=6, modules=MODULES,
+        MUTATOR, MAX_BYTES, seconds=10, share=6, modules=MODULES,
     ),
     Target(
-        "whole-jit", "Codestream to picture, fast engine, every filter.", whole_jit, _streams, mutate_stream,
+        "whole-jit", "Codestream to picture, fast engine, every filter.", whole_jit, _streams, MUTATOR,
         MAX_BYTES, seconds=10, share=8, modules=MODULES,
     ),
     Target(
         "whole", "Codestream to picture, golden and jit: same picture or same error.", whole, _few_streams,
-        mutate_stream, MAX_BYTES, seconds=20, share=10, modules=MODULES,
+        MUTATOR, MAX_BYTES, seconds=20, share=10, modules=MODULES,
     ),
 )  # fmt: skip

@@ -14,13 +14,17 @@ from conformance.encoder.picture_files import SampleFormat, read_picture
 from conformance.encoder.quality import QualityMapError, load_map
 from conformance.encoder.source import PictureFileError
 from conformance.fuzz import seeds
-from conformance.fuzz.syntax_mutator import mutate_stream
 from conformance.fuzz.target import Target, answered, file_of
+from conformance.fuzz.valid_mutator import valid_mutator
+from refdec.limits import Limits
+from refdec.models_io import bundled_models
 from refdec.picture import Picture
 from refdec.picture.files import write
 
 PICTURES = (".png", ".ppm", ".npy", ".tif", ".bmp", ".webp", ".jpg")
 MAPS = (".npy", ".txt", ".csv", ".png")
+LOADED = 1 << 14
+"""Samples of pictures that are decoded and not only opened."""
 SIZES = ((64, 64), (65, 200), (400, 3000))
 
 
@@ -61,7 +65,7 @@ def plugin(data: bytes) -> str:
 
     def read() -> None:
         with Image.open(io.BytesIO(data), formats=("JPEGAI",)) as opened:
-            if opened.size[0] * opened.size[1] <= 1 << 14:
+            if opened.size[0] * opened.size[1] <= LOADED:
                 opened.load()
 
     return answered(lambda: _quietly(read), OSError, Image.DecompressionBombError)
@@ -152,6 +156,8 @@ TARGETS = (
     ),
     Target(
         "pillow", "A codestream through the Pillow plug-in.", plugin,
-        lambda: seeds.bundled_streams(1300), mutate_stream, 4096, share=2, modules=("refdec/pillow.py",),
+        lambda: seeds.bundled_streams(1300),
+        valid_mutator(bundled_models, Limits(max_pixels=LOADED), 8192), 8192, share=2,
+        modules=("refdec/pillow.py",),
     ),
 )  # fmt: skip
