@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from conformance.encoder import decisions
 from conformance.encoder.analysis import Float32, Int8, Latents
-from conformance.encoder.coded import NO_RENDERING, Belief, Coded, Parts, Prepared
+from conformance.encoder.coded import Belief, Coded, Parts, Prepared
 from conformance.encoder.forced import NOTHING, Forced
 from conformance.encoder.forced_elements import ForceError
 from conformance.encoder.machine import Machine
@@ -29,6 +29,7 @@ from conformance.encoder.payloads import (
 )
 from conformance.encoder.quantise import Steps, quantise
 from refdec.codestream import PictureHeader, RenderingInformation, ToolHeader
+from refdec.codestream.assemble import NO_RENDERING
 from refdec.codestream.geometry import (
     HYPER_DEPTH,
     LATENT_DEPTH,

@@ -18,7 +18,6 @@ from refdec.scales import Scales
 
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
-NO_RENDERING = RenderingInformation()
 Tensor = npt.NDArray[np.generic]
 
 

@@ -21,12 +21,11 @@ from conformance.encoder.options import (
     picture_header,
     with_displacement,
 )
-from conformance.encoder.payloads import encode_quality_map
+from conformance.encoder.payloads import encode_quality_map, with_quality_map
 from conformance.encoder.post_filters import choose_filters
 from conformance.encoder.rate import TOLERANCE, Match, match_rate
 from conformance.encoder.reconstruction import decodes_as_expected, reconstruct
 from conformance.encoder.source import Source
-from conformance.encoder.stream import with_quality_map
 from refdec.codestream import PictureHeader
 from refdec.codestream.assemble import write_picture_header, write_rendering, write_tool_header
 from refdec.codestream.profiles import TRANSFORM_NAMES

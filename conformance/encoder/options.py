@@ -10,6 +10,7 @@ from conformance.encoder.forced import NOTHING, Forced
 from conformance.encoder.post_filters import NONE, PostFilters
 from conformance.encoder.source import Source
 from refdec.codestream import CHANNELS, Dialect, PictureHeader, RenderingInformation, ToolHeader
+from refdec.codestream.assemble import NO_RENDERING
 from refdec.codestream.geometry import ceil_div
 from refdec.codestream.headers import BIT_DEPTHS, component_header, thread_fields
 from refdec.codestream.profiles import (
@@ -32,7 +33,6 @@ HYPER_OVERLAP, MCM_OVERLAP = 2, 8
 """Overlaps of dependent regions as the reference encoder codes them."""
 RATE_WEIGHT = 0.05
 """What a bit is worth by default, in squared quantiser steps."""
-NO_RENDERING = RenderingInformation()
 Pair = tuple[bool, bool]
 Tiling = Literal["auto", "off"] | tuple[int, int]
 

@@ -13,7 +13,7 @@ from conformance.encoder import decisions
 from conformance.encoder.quantise import Float32, Steps, linear_gain, quality_factor, quantise
 from refdec.codestream import PictureHeader, threaded_payload
 from refdec.codestream.geometry import region_rectangles
-from refdec.codestream.headers import cube_groups
+from refdec.codestream.headers import cube_groups, thread_fields
 from refdec.entropy import EntropyEngine, Rounding
 from refdec.models_io import EntropyModel
 from refdec.scales import Scales, component_scales
@@ -183,6 +183,32 @@ def encode_quality_map(
 
 def _with_table(data: bytes, sizes: tuple[int, ...]) -> bytes:
     return threaded_payload(data, sizes)
+
+
+def with_quality_map(
+    picture: PictureHeader,
+    quality_map: npt.NDArray[np.int8],
+    engine: EntropyEngine,
+    rounding: Rounding = "floor",
+    threads: int = 1,
+    entropy_index: int | None = None,
+) -> PictureHeader:
+    """The header with a quality map announced.
+
+    :param entropy_index: 0..7; the reference encoder's choice by default.
+    """
+    if entropy_index is None:
+        entropy_index = decisions.quality_entropy_index(
+            engine.quality_map_deltas(quality_map, rounding=rounding)
+        )
+    multi, log2 = thread_fields(threads)
+    return replace(
+        picture,
+        gain_3D_enable_flag=1,
+        multi_threading_q=multi,
+        log2_num_threads_q_minus1=log2,
+        quality_map_entropy_index=entropy_index,
+    )
 
 
 def with_cube_flags(picture: PictureHeader, c: int, flags: npt.NDArray[np.uint8] | None) -> PictureHeader:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.encoder.payloads import encode_payloads
-from conformance.encoder.stream import NO_RENDERING, with_quality_map
+from conformance.encoder.payloads import encode_payloads, with_quality_map
 from conformance.generate import draw
 from conformance.generate.headers import draw_header
 from conformance.generate.plan import Int8, Int32, Part, Plan
@@ -20,6 +19,7 @@ from conformance.verify.build import reordered
 from conformance.verify.synthetic import Splitmix
 from refdec import entropy
 from refdec.codestream import CHANNELS, ComponentHeader, PictureHeader, ToolHeader, assemble
+from refdec.codestream.assemble import NO_RENDERING
 from refdec.codestream.geometry import cube_shape, hyper_size
 from refdec.codestream.headers import component_header, thread_fields
 from refdec.codestream.profiles import PROFILE_TRANSFORMS, TRANSFORM_NAMES, level_models

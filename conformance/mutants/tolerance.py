@@ -18,7 +18,6 @@ from conformance.mutants.cases import Case, Planes
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.replay import decode
 
-PSNR_TENTHS = 513
 ALLOWED_PER_MILLION = 7_413
 """Mean squared difference of 51.3 dB, in millionths of 255 squared thousandths: 10^-5.13 = 7.413e-6."""
 

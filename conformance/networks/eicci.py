@@ -19,7 +19,6 @@ BANDS = 16
 """Bands of a plane: ``4 * band of the first level + band of the second``."""
 WIDTH = 48
 LUMA_BLOCKS, CHROMA_BLOCKS = 2, 4
-BANKS = ("bop", "hop")
 NETWORKS = tuple(f"{loss}{rate}" for loss in ("mse", "mss") for rate in ("012", "025", "050", "075", "100"))
 """The ten networks of a bank, in the order of their indices."""
 SIGNS = torch.tensor([[1.0, 1, 1, 1], [-1, -1, 1, 1], [-1, 1, -1, 1], [1, -1, -1, 1]])

@@ -174,14 +174,6 @@ def context_graphs(module: ContextModel) -> list[FloatGraph]:
     return [context_graph(network, phase) for phase, network in enumerate(module.MCM)]
 
 
-def sum_graph(channels: int, phase: int) -> FloatGraph:
-    """Latent of one phase: mean plus residual."""
-    graph = FloatGraph(f"sum.{phase}")
-    mean, residual = graph.input("mu", channels), graph.input("residual", channels)
-    graph.output(graph.add("y_hat", mean, residual))
-    return graph
-
-
 def synthesis_graph(module: Synthesis) -> FloatGraph:
     """Any of the six synthesis transforms."""
     match module:

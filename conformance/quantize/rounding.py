@@ -125,15 +125,6 @@ def _descend(w: np.ndarray, best: np.ndarray, h: np.ndarray, limit: int) -> np.n
     return w
 
 
-def output_error(w: np.ndarray, m: Moments) -> np.ndarray:
-    """Mean squared error ``[O]`` of the accumulator over the rows, with the best bias."""
-    if m.xx.ndim == 2:
-        quadratic = ((w @ m.xx) * w).sum(1)
-    else:
-        quadratic = np.einsum("ok,okl,ol->o", w, m.xx, w, optimize=True)
-    return np.maximum(quadratic - 2 * (w * m.xt.T).sum(1) + m.tt, 0.0)
-
-
 def best_bias(w: np.ndarray, m: Moments) -> np.ndarray:
     """The bias ``[O]`` that makes the mean error zero."""
     mean = w @ m.mean_x if m.mean_x.ndim == 1 else (w * m.mean_x).sum(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from conformance.encoder.payloads import encode_payloads
-from conformance.encoder.stream import NO_RENDERING, with_quality_map
+from conformance.encoder.payloads import encode_payloads, with_quality_map
 from conformance.verify.cases import Case
 from conformance.verify.synthetic import Splitmix
 from refdec.codestream import CHANNELS, Dialect, PictureHeader, ToolHeader, assemble
+from refdec.codestream.assemble import NO_RENDERING
 from refdec.codestream.container import join, split
 from refdec.codestream.geometry import cube_shape, hyper_size, latent_size
 from refdec.codestream.headers import component_header, thread_fields

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.encoder.stream import with_quality_map
+from conformance.encoder.payloads import with_quality_map
 from refdec.codestream import (
     Codestream,
     Dialect,

@@ -40,11 +40,6 @@ class Witness:
     reached: int
     output: int
 
-    @property
-    def tight(self) -> bool:
-        """Whether the bound was reached exactly."""
-        return self.proved == self.reached
-
 
 def witnesses(name: str, graph: Graph, *, all_channels: bool = False) -> Iterator[Witness]:
     """Execute the extremes of every convolution, addition and product of a graph.

@@ -16,7 +16,6 @@ from refdec.codestream.tool_syntax import TON
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "codestream.md").read_text(encoding="utf-8")
-STATEMENT = re.compile(r"CS-[A-Z]{3}-R?\d{2}")
 
 
 def load_tool() -> ModuleType:

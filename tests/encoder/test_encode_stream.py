@@ -9,14 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.encoder import decisions
-from conformance.encoder.payloads import quantise_component, with_cube_flags
+from conformance.encoder.payloads import (
+    encode_payloads,
+    quantise_component,
+    with_cube_flags,
+    with_quality_map,
+)
 from conformance.encoder.quantise import Steps, dequantise, linear_gain, quality_factor, quantise
-from conformance.encoder.stream import encode_stream
 from conformance.verify.build import draw_quality_map, draw_z, picture_header
 from conformance.verify.cases import Case, Part
 from conformance.verify.synthetic import Splitmix
 from refdec import entropy
-from refdec.codestream import CHANNELS, Dialect, parse
+from refdec.codestream import CHANNELS, Dialect, assemble, parse
 from refdec.codestream.geometry import hyper_size, latent_size
 from refdec.decoder import Settings, decode_payloads
 from refdec.entropy import THREAD_COUNTS
@@ -72,18 +76,19 @@ def test_what_is_encoded_is_decoded(case: Case, seed: int, cubes: bool, syntheti
     z_hats = [draw_z(random, CHANNELS[c], *hyper_size(*case.size)) for c in (0, 1)]
     differences = [draw_difference(random, c, case.size) for c in (0, 1)]
     gains = (case.parts[0].grfs, case.parts[1].grfs)
-    data = encode_stream(
-        picture,
-        models,
-        z_hats,
-        differences,
-        GOLDEN,
-        quality_map=quality_map,
-        quality_rounding=case.rounding,
-        quality_threads=case.threads_q,
-        choose_cubes=cubes,
-        choose_gains=gains,
+    if quality_map is not None:
+        picture = with_quality_map(picture, quality_map, GOLDEN, case.rounding, case.threads_q)
+    symbols = []
+    for c in (0, 1):
+        picture, of_component = quantise_component(
+            picture, c, models[c], z_hats[c], differences[c], quality_map, GOLDEN,
+            choose_cubes=cubes, choose_gains=gains[c],
+        )  # fmt: skip
+        symbols.append(of_component)
+    payloads = encode_payloads(
+        picture, models, z_hats, symbols, quality_map, GOLDEN, quality_rounding=case.rounding
     )
+    data = assemble(picture, z=payloads.z, residuals=payloads.residual, quality=payloads.quality)
     stream = parse(data, Dialect(case.dialect))
     result = decode_payloads(stream, synthetic_models, Settings("golden", quality_rounding=case.rounding))
     if quality_map is None:
@@ -92,12 +97,8 @@ def test_what_is_encoded_is_decoded(case: Case, seed: int, cubes: bool, syntheti
         np.testing.assert_array_equal(result.quality_map, quality_map)
     for c in (0, 1):
         np.testing.assert_array_equal(result.components[c].z_hat, z_hats[c])
-        decided, symbols = quantise_component(
-            picture, c, models[c], z_hats[c], differences[c], quality_map, GOLDEN,
-            choose_cubes=cubes, choose_gains=gains[c],
-        )  # fmt: skip
-        assert stream.picture.components[c] == decided.components[c]
-        np.testing.assert_array_equal(result.components[c].residual, symbols)
+        assert stream.picture.components[c] == picture.components[c]
+        np.testing.assert_array_equal(result.components[c].residual, symbols[c])
 
 
 @settings(max_examples=60, deadline=None)

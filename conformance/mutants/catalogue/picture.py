@@ -10,7 +10,6 @@ _COLOUR = Module("refdec.picture.golden", "picture", _STAGE)
 
 _ROUND = "out = (2 * top * clipped + 255 * one) // (510 * one)"
 _CHROMA = "out = (out + half) >> (2 * WEIGHT_BITS)"
-_CONVERTED = "    planes = [rounded(plane, fraction + COLOUR_BITS, depth) for plane in (red, green, blue)]\n"
 _WEIGHT = "((2 * n << WEIGHT_BITS) + cube) // (2 * cube)"
 _CUT_U = "np.ascontiguousarray(chroma[0, :height:down, :width:across]),"
 _CUT_V = "np.ascontiguousarray(chroma[1, :height:down, :width:across]),"

@@ -58,7 +58,6 @@ I16, I32, I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 Value = Any
 _unpack: Any = cgutils.unpack_tuple
 _tuple_type: Any = types.UniTuple
-Emitter = Callable[[Any, Sequence[Value]], Value]
 
 
 def typed(definition: Callable[..., Any]) -> Callable[..., Any]:
