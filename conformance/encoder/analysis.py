@@ -61,7 +61,10 @@ class FloatEncoder:
 
     @torch.no_grad()
     def analyse(self, source: Source) -> Latents:
-        """Picture to latents; memory beyond them does not grow with the picture's height."""
+        """Picture to latents; memory beyond them does not grow with the picture's height.
+
+        :raises ModelError: a latent is no finite number.
+        """
         y, z_hat = [], []
         for component, (analysis, hyper_encoder) in enumerate(self.networks):
             if isinstance(analysis, LightAnalysis):
@@ -69,6 +72,8 @@ class FloatEncoder:
                 z = quantise_z(hyper_encoder(latent))
             else:
                 latent, z = self._tiled(source, component, analysis, hyper_encoder)
+            if not (torch.isfinite(latent).all() and torch.isfinite(z).all()):
+                raise ModelError("the encoder's weights make latents that are no numbers: they are damaged")
             y.append(latent[0].cpu().numpy())
             z_hat.append(z[0].cpu().numpy().astype(np.int8))
         return Latents((y[0], y[1]), (z_hat[0], z_hat[1]))
@@ -188,6 +193,9 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Pat
     if found != expected:
         wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
         raise ModelError(f"{path}: '{prefix}{wrong[0]}' is absent, unknown or misshapen")
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise ModelError(f"{path}: '{prefix}{name}' has values that are no numbers")
     network.load_state_dict(state)
 
 

@@ -16,6 +16,7 @@ from refdec.decoder import decode, decode_entropy
 from refdec.entropy import ENGINES
 from refdec.errors import BitstreamError
 from refdec.limits import Limits
+from refdec.models_io import ModelSet
 
 LIMITS = Limits(max_input_bytes=1 << 20, max_pixels=24_000, max_memory_bytes=512 << 20)
 """Small pictures, so that many are decoded; larger ones are refused before anything is allocated."""
@@ -63,11 +64,19 @@ def whole_jit(data: bytes) -> str:
 
 def whole(data: bytes) -> str:
     """Codestream to picture, golden and jit: the same samples, or the same error at the same place."""
+    return decoded_alike(data, seeds.models())
+
+
+def decoded_alike(data: bytes, models: ModelSet) -> str:
+    """What both engines answer: ``ok``, or the class of the error.
+
+    :raises Disagreement: they differ.
+    """
     dialect = _dialect(data)
     found = []
     for engine in reversed(ENGINES):
         try:
-            picture = decode(data, seeds.models(), engine=engine, limits=LIMITS, dialect=dialect)
+            picture = decode(data, models, engine=engine, limits=LIMITS, dialect=dialect)
             found.append((list(picture.planes), f"ok {picture.bit_depth} {picture.subsampling}"))
         except BitstreamError as error:
             found.append(([], f"{type(error).__name__} {error.element} {error.bit_offset}"))

@@ -8,11 +8,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
+from conformance.coverage.report import SCHEMA as COVERAGE
+from conformance.coverage.universe import universe
 from conformance.encoder.force_file import load_forced
 from conformance.encoder.forced_elements import ForceError
 from conformance.evidence.collect import DIGEST, STAGES
@@ -21,6 +24,9 @@ from conformance.evidence.record import SCHEMA
 from conformance.evidence.record import read as read_evidence
 from conformance.fuzz.json_mutator import mutate_json, mutate_lines
 from conformance.fuzz.target import Finding, Target, answered, file_of
+from conformance.mutants.report import SCHEMA as MUTANTS
+from conformance.suite.contents import Contents, contents_of
+from conformance.suite.measured import read_coverage, read_mutants
 from conformance.suite.records import INDEX, PictureSuite, Record, checked_trace, open_pictures
 from conformance.verify.suite import SuiteError, open_suite
 from refdec.compare import compare
@@ -39,6 +45,7 @@ def suite_index(data: bytes) -> str:
         suite = open_pictures(path.parent)
         for record in suite.records:
             _ask(suite, record)
+        contents_of(path.parent)
 
     return answered(read, SuiteError)
 
@@ -71,8 +78,23 @@ def manifest(data: bytes) -> str:
         for name in open_suite(path.parent).streams:
             if not (streams / name).resolve().is_relative_to(streams.resolve()):
                 raise Finding(f"a stream was read that is not in the suite: {name}")
+        (path.parent / INDEX).unlink(missing_ok=True)
+        contents_of(path.parent)
 
     return answered(read, SuiteError)
+
+
+def measured(data: bytes) -> str:
+    """What was measured about a suite, for its page: coverage, or mutants."""
+    path = file_of(data, "measured.json")
+    first = answered(lambda: read_coverage(path, _suite()), SuiteError)
+    second = answered(lambda: read_mutants(path, _suite()), SuiteError)
+    return "ok" if "ok" in (first, second) else first
+
+
+@cache
+def _suite() -> Contents:
+    return contents_of(_bundled("photos"))
 
 
 def trace(data: bytes) -> str:
@@ -193,6 +215,23 @@ def _evidence() -> Iterator[bytes]:
     ).encode()  # fmt: skip
 
 
+def _measured() -> Iterator[bytes]:
+    streams, points = _suite().streams[:2], universe()
+    groups = {
+        name: {
+            "covered": 3,
+            "missing": points[name][:2],
+            "unreachable": dict.fromkeys(points[name][2:3], "why"),
+        }
+        for name in list(points)[:4]
+    }
+    sizes = [{"name": stream.name, "bytes": stream.bytes} for stream in streams]
+    yield json.dumps({"schema": COVERAGE, "refdec": "0", "streams": sizes, "groups": groups}).encode()
+    mutants = [{"name": "a", "description": "b", "verdict": verdict} for verdict in ("killed", "survived")]
+    names = [stream.name for stream in streams]
+    yield json.dumps({"schema": MUTANTS, "refdec": "0", "streams": names, "mutants": mutants}).encode()
+
+
 def _forced() -> Iterator[bytes]:
     yield json.dumps(
         {
@@ -212,8 +251,9 @@ def _forced() -> Iterator[bytes]:
 
 TARGETS = (
     Target(
-        "suite", "suite.json, and the files that it names.", suite_index, _indices, mutate_json, 16384,
-        share=2, modules=("conformance/suite/records.py", "conformance/suite/fields.py"),
+        "suite", "suite.json, the files that it names, and what its page says.", suite_index, _indices,
+        mutate_json, 16384, share=2,
+        modules=tuple(f"conformance/suite/{name}.py" for name in ("records", "fields", "contents")),
     ),
     Target(
         "manifest", "manifest.json of a suite of vectors.", manifest, _manifests, mutate_json, 8192,
@@ -231,6 +271,10 @@ TARGETS = (
         "evidence", "Evidence of what another machine decodes, read and compared.", evidence, _evidence,
         mutate_json, 4096, share=1,
         modules=("conformance/evidence/record.py", "conformance/suite/fields.py"),
+    ),
+    Target(
+        "measured", "What was measured about a suite: coverage, mutants.", measured, _measured, mutate_json,
+        4096, share=1, modules=("conformance/suite/measured.py", "conformance/suite/fields.py"),
     ),
     Target(
         "force", "A file of forced decisions of the encoder.", forced, _forced, mutate_json, 4096, share=1,

@@ -20,7 +20,8 @@ from refdec.errors import ModelError, ResourceLimitError
 from refdec.integer import Graph, GraphInput, Model, prove
 from refdec.integer.model_file import model_bytes, read_model
 from refdec.models_io import entropy_model
-from refdec.networks.models import latent_model, synthesis_model
+from refdec.networks.eicci import eicci_model
+from refdec.networks.models import latent_model, rectifier_model, synthesis_model
 
 MAX_BYTES = 1 << 16
 MAX_ELEMENTS = 1 << 16
@@ -40,6 +41,8 @@ def model(data: bytes) -> str:
             answered(lambda c=component: entropy_model(found, c), ModelError)
             answered(lambda c=component: latent_model(found, c), ModelError)
             answered(lambda c=component: synthesis_model(found, c, _latents()[: 1 + c]), ModelError)
+            answered(lambda c=component: rectifier_model(found, _latents()[c]), ModelError)
+        answered(lambda: eicci_model(found), ModelError)
 
     return answered(read, ModelError)
 
@@ -145,6 +148,8 @@ def _models() -> Iterator[bytes]:
             data = model_bytes(made.load(0, kind, component))
             if len(data) <= MAX_BYTES:
                 yield data
+    made.eicci("bop", 0)
+    yield model_bytes(made.loaded_eicci["bop", 0])
 
 
 @cache

@@ -36,7 +36,7 @@ def picture(data: bytes) -> str:
     depth = (None, 8, 10, 8)[data[0] >> 3 & 3]
     sample_format = SampleFormat(("yuv420p8", "yuv422p10")[data[0] >> 6 & 1]) if data[0] & 32 else None
     return answered(
-        lambda: _quietly(lambda: read_picture(path, bit_depth=depth, sample_format=sample_format)),
+        lambda: quietly(lambda: read_picture(path, bit_depth=depth, sample_format=sample_format)),
         PictureFileError,
     )
 
@@ -57,7 +57,7 @@ def quality_file(data: bytes) -> str:
         return "empty"
     path = file_of(data[1:], f"map{MAPS[data[0] % len(MAPS)]}")
     size = SIZES[(data[0] >> 4) % len(SIZES)]
-    return answered(lambda: _quietly(lambda: load_map(path, size)), QualityMapError)
+    return answered(lambda: quietly(lambda: load_map(path, size)), QualityMapError)
 
 
 def plugin(data: bytes) -> str:
@@ -68,13 +68,19 @@ def plugin(data: bytes) -> str:
             if opened.size[0] * opened.size[1] <= LOADED:
                 opened.load()
 
-    return answered(lambda: _quietly(read), OSError, Image.DecompressionBombError)
+    return answered(lambda: quietly(read), OSError, Image.DecompressionBombError)
 
 
-def _quietly(call: Callable[[], object]) -> None:
+def quietly(call: Callable[[], object]) -> None:
+    """Call without its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         call()
+
+
+def small_pictures(suffixes: tuple[str, ...]) -> Iterator[bytes]:
+    """Pictures of several kinds, each behind the number of its format."""
+    return _files(suffixes, _of_picture)
 
 
 def _files(suffixes: tuple[str, ...], make: Callable[[str], Iterator[bytes]]) -> Iterator[bytes]:

@@ -60,9 +60,29 @@ class Target:
 @cache
 def targets() -> dict[str, Target]:
     """Every target by name."""
-    from conformance.fuzz import decodes, documents, headers, models, payloads, pictures
+    from conformance.fuzz import (
+        checkpoints,
+        decodes,
+        documents,
+        foreign_decoders,
+        headers,
+        models,
+        payloads,
+        pictures,
+        rectifiers,
+    )
 
-    modules = (headers, payloads, decodes, models, documents, pictures)
+    modules = (
+        headers,
+        payloads,
+        decodes,
+        models,
+        rectifiers,
+        checkpoints,
+        documents,
+        pictures,
+        foreign_decoders,
+    )
     return {target.name: target for module in modules for target in module.TARGETS}
 
 

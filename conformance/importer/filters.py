@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from conformance.importer.checkpoint import Checkpoint
+from conformance.importer.given_pictures import given_picture
 from conformance.networks.convert_filters import Array, calibration_bands, convert_eicci
 from conformance.networks.eicci import NETWORKS, Eicci
 from conformance.networks.pictures import generated_pictures
-from conformance.training.pictures import SUFFIXES, load
+from conformance.training.pictures import SUFFIXES
 from refdec.errors import ModelError
 from refdec.integer import Model
 from refdec.models_io import EICCI_BANKS, eicci_file_name
 
 FOLDER = "eICCI_bophop_2d020448_20240229"
-PICTURE_SIDE = 1024
 
 Reader = Callable[[str], "Checkpoint | None"]
 
@@ -75,7 +75,7 @@ def convert_filters(
                 continue
             progress(name)
             if bands is None:
-                given = [load(path, PICTURE_SIDE) for path in calibrate if path.suffix.lower() in SUFFIXES]
+                given = [given_picture(path) for path in calibrate if path.suffix.lower() in SUFFIXES]
                 bands = calibration_bands([*generated_pictures(), *given])
             facts = {"source": checkpoint.name, "source_sha256": checkpoint.sha256}
             model = convert_eicci(eicci_network(checkpoint), bank, index, bands, facts, scheme)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from conformance.importer.checkpoint import Checkpoint
+from conformance.importer.given_pictures import given_picture
 from conformance.networks.analysis import ANALYSIS, Analysis
 from conformance.networks.calibration import DISPLACEMENTS, Coded, from_stream
 from conformance.networks.context import ContextModel
@@ -25,14 +26,13 @@ from conformance.networks.hyper import HyperDecoder, HyperEncoder
 from conformance.networks.pictures import FloatEncoder, encode_picture, generated_pictures
 from conformance.networks.synthesis import SYNTHESIS, Synthesis
 from conformance.quantize.options import Options
-from conformance.training.pictures import SUFFIXES, load
+from conformance.training.pictures import SUFFIXES
 from refdec.codestream.geometry import CHANNELS
 from refdec.errors import ModelError
 from refdec.integer import Model
 from refdec.models_io import COMPONENT_NAMES, EntropyModel, ModelSet, entropy_model
 
 OPERATING_POINTS = ("sop", "bop", "hop")
-PICTURE_SIDE = 1024
 DRAWN_HEADROOM, CODED_HEADROOM = 3.5, 4.0
 """Drawn latents have the tails of the model's own distributions; a few pictures or streams do not."""
 ATTENTION_HEADROOM = 2.0
@@ -241,7 +241,7 @@ def _from_files(
         elif encoder is None:
             raise ModelError(f"{path} is a picture, and the folder has no analysis transform to code it with")
         else:
-            picture = load(path, PICTURE_SIDE)
+            picture = given_picture(path)
             coded.append(encode_picture(encoder, picture, DISPLACEMENTS[number % len(DISPLACEMENTS)]))
     usable = [picture for picture in coded if picture is not None]
     if not usable:

@@ -20,6 +20,8 @@ from refdec import entropy
 from refdec.codestream import Dialect
 from refdec.codestream.geometry import latent_size
 from refdec.errors import BitstreamError, ModelError
+from refdec.input_file import read_codestream
+from refdec.limits import DEFAULT_LIMITS
 from refdec.models_io import ModelSet
 
 Int32 = npt.NDArray[np.int32]
@@ -70,7 +72,11 @@ def from_stream(path: Path, models: ModelSet, model_id: int) -> Coded | None:
     from refdec.codestream import parse
     from refdec.decoder import decode_entropy
 
-    data = path.read_bytes()
+    try:
+        with path.open("rb") as file:
+            data = read_codestream(file, DEFAULT_LIMITS.max_input_bytes)
+    except (OSError, BitstreamError) as error:
+        raise ModelError(f"{path} cannot be used for calibration: {error}") from error
     problem: BitstreamError | None = None
     for dialect in Dialect:
         try:

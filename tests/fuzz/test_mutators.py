@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
+import zipfile
 from collections import Counter
+from pathlib import Path
 from random import Random
 
+import pytest
+
+from conformance.fuzz import checkpoints
 from conformance.fuzz.bytes_mutator import mutate_bytes
+from conformance.fuzz.checkpoint_mutator import mutate_checkpoint
 from conformance.fuzz.json_mutator import mutate_json, mutate_lines
 from conformance.fuzz.model_mutator import mutate_model
 from conformance.fuzz.models import small_graphs
 from conformance.fuzz.seeds import base_streams
 from conformance.fuzz.syntax_mutator import mutate_container, mutate_stream
+from conformance.fuzz.target import Finding
+from conformance.importer.checkpoint import Checkpoint, read_checkpoint
 from refdec.codestream import parse
 from refdec.codestream.container import split
 from refdec.errors import BitstreamError, ModelError
@@ -93,3 +103,32 @@ def test_json_stays_json() -> None:
             continue
     assert kept > 150
     assert all(isinstance(mutate_lines(data + b"\n" + data, random, mutate_bytes), bytes) for _ in range(50))
+
+
+def test_checkpoints_stay_archives_and_call_what_must_not_be_called() -> None:
+    """Changed checkpoints hold pickles that call our function, were they ever executed; none is."""
+    random = Random(5)
+    data = list(checkpoints.TARGETS[0].seeds())[1]
+    archives = calls = 0
+    for _ in range(200):
+        after = mutate_checkpoint(data, random, mutate_bytes)
+        calls += b"called_by_a_pickle" in after
+        try:
+            with zipfile.ZipFile(io.BytesIO(after)) as archive:
+                archives += bool(archive.namelist())
+        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+            continue
+        checkpoints.checkpoint(after)
+    assert archives > 150 and calls > 5, (archives, calls)
+
+
+def test_a_call_from_a_pickle_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(path: Path, name: str) -> Checkpoint:
+        pickle.loads(b"cconformance.fuzz.checkpoints\ncalled_by_a_pickle\n(tR.")
+        return read_checkpoint(path, name)
+
+    data = list(checkpoints.TARGETS[0].seeds())[1]
+    assert checkpoints.checkpoint(data) == "ok"
+    monkeypatch.setattr(checkpoints, "read_checkpoint", careless)
+    with pytest.raises(Finding, match="called"):
+        checkpoints.checkpoint(data)

@@ -12,7 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from conformance.encoder.source import PictureFileError
 from conformance.importer.folder import Options, import_folder
+from conformance.importer.given_pictures import given_picture
 from conformance.networks import SYNTHESIS, ContextModel, HyperDecoder, convert, part
 from conformance.networks.calibration import Coded, float_latents
 from conformance.networks.convert import sum_of, with_full_signal
@@ -219,6 +221,9 @@ def test_unusable_calibration_files_are_refused(tmp_path: Path) -> None:
     junk.write_bytes(b"no codestream")
     with pytest.raises(ModelError, match=r"junk\.bits cannot be used"):
         import_folder(folder, tmp_path / "out", Options(calibrate=(junk,)))
+    picture.write_bytes(b"no picture")
+    with pytest.raises(PictureFileError, match=r"picture\.png: cannot read the picture"):
+        given_picture(picture)
 
 
 def test_sum_aligns_to_the_finer_scale_and_rounds_once() -> None:
