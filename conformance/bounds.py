@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import typer
 
 from conformance.generate.entry import MODELS_FOLDER
-from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
+from conformance.suite.records import PictureSuite
 from conformance.verify.engines import settings_of
 from refdec.codestream import parse
-from refdec.command import JsonOption, UsageError
+from refdec.command import UsageError
 from refdec.decoder import decode_picture
 from refdec.integer import Graph, Model, golden, graphs_run_by, prove
 from refdec.models_io import ModelSet, bundled_models, eicci_file_name, file_name, open_models
@@ -146,33 +144,3 @@ def _row(place: Place, found: _Seen) -> Row:
         found.percent,
         found.rest,
     )
-
-
-def bounds(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="Folder of a suite of pictures.")],
-    models: Annotated[
-        Path | None,
-        typer.Option("--models", help="Model set; the suite's own by default."),
-    ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
-    ] = None,
-    apart: Annotated[
-        str, typer.Option("--apart", help="Pattern of streams without which the shares are shown as well.")
-    ] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """For every layer: the sums that are proved possible, and those that the suite's streams reach."""
-    if not is_picture_suite(suite):
-        raise UsageError(f"{suite} holds no suite of pictures")
-    rows = measure(open_pictures(suite), models, only or None, apart=apart)
-    if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows]))
-        return
-    typer.echo("model\tgraph\tnode\top\tproved\treached\t%\t" + ("% without\t" if apart else "") + "streams")
-    for row in rows:
-        proved, reached = (f"{low}..{high}" for low, high in (row.proved, row.reached))
-        streams = " ".join(dict.fromkeys(row.streams))
-        rest = f"{'' if row.rest is None else row.rest}\t" if apart else ""
-        place = f"{row.model.removesuffix('.safetensors')}\t{row.graph}\t{row.node}\t{row.op}"
-        typer.echo(f"{place}\t{proved}\t{reached}\t{row.percent}\t{rest}{streams}")

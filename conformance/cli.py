@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from conformance.bounds import bounds
+from conformance.bounds_command import bounds
 from conformance.coverage_command import coverage
 from conformance.encode_command import encode
 from conformance.evidence_command import evidence

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
@@ -51,6 +53,15 @@ def edit(folder: Path, change: Any) -> None:
     manifest = json.loads(path.read_text())
     change(manifest)
     path.write_text(json.dumps(manifest))
+
+
+def test_help_starts_fast() -> None:
+    """No compiler and no network is imported for it."""
+    code = "import sys; from conformance.cli import app; print({'numba', 'torch', 'rich'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"
 
 
 def test_verify_as_a_process_without_torch(tmp_path: Path) -> None:

@@ -14,15 +14,17 @@ from typing import Any
 import pytest
 
 from conformance.bounds import measure
+from conformance.cli import app
 from conformance.executors import Died, Done, InProcess, Result
 from conformance.generate.entry import GenerateError, SuiteSpec
 from conformance.generate.run import JOURNAL, Summary, generate_suite
 from conformance.suite.records import open_pictures
 from conformance.verify.engines import ENGINES
 from conformance.verify.run import Options, verify_pictures
-from tests.cli.commands import command
+from tests.cli.commands import call, command
 
 SPEC = SuiteSpec(seed=3, profile=2)
+Capture = pytest.CaptureFixture[str]
 FEW = ("smallest", "operating-point-hop", "progressive-5", "map-threads-2", "planes-420", "draft")
 
 
@@ -160,17 +162,17 @@ def test_nothing_of_the_machine_is_in_it(made: tuple[Path, Summary]) -> None:
         (["--only", "no-such-*"], "no stream of this suite is called 'no-such-*'"),
     ],
 )
-def test_usage(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = command("conformance", "generate", "-o", str(tmp_path / "x"), *arguments)
+def test_usage(arguments: list[str], message: str, tmp_path: Path, capsys: Capture) -> None:
+    done = call(app, capsys, "generate", "-o", tmp_path / "x", *arguments)
     assert done.code == 2 and message in done.err and not (tmp_path / "x").exists()
 
 
-def test_listing(tmp_path: Path) -> None:
-    done = command("conformance", "generate", "-o", str(tmp_path / "x"), "--list", "--only", "threads-*")
+def test_listing(tmp_path: Path, capsys: Capture) -> None:
+    done = call(app, capsys, "generate", "-o", tmp_path / "x", "--list", "--only", "threads-*")
     assert done.code == 0 and "must-decode\tthreads-16\t" in done.out and not (tmp_path / "x").exists()
 
 
-def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> None:
+def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary], capsys: Capture) -> None:
     rows = measure(open_pictures(made[0]), only=["smallest", "operating-point-hop"])
     assert {row.op for row in rows} >= {"conv", "transposed_conv", "add", "mul", "channel_attention"}
     for row in rows:
@@ -181,7 +183,7 @@ def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary]) -> Non
     alone = {(r.model, r.node): r.percent for r in measure(open_pictures(made[0]), only=["smallest"])}
     assert {(r.model, r.node): r.rest for r in both if r.rest is not None} == alone
     assert [r.percent for r in both] == [r.percent for r in rows] and any(r.rest is None for r in both)
-    done = command("conformance", "bounds", str(made[0]), "--only", "smallest")
+    done = call(app, capsys, "bounds", made[0], "--only", "smallest")
     assert done.code == 0 and "hyper_scale_decoder\tconv1\tconv\t" in done.out, done.err
 
 

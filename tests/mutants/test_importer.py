@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -125,6 +127,16 @@ def test_the_importer_is_right(name: str) -> None:
     CHECKS[name]()
 
 
+@pytest.fixture(scope="module")
+def surveyed() -> Iterator[None]:
+    """The functions that may be changed, looked for once."""
+    for name in {edit.module for mutant in IMPORTERS for edit in mutant.edits}:
+        importlib.import_module(name)
+    with patch.surveyed():
+        yield
+
+
+@pytest.mark.usefixtures("surveyed")
 @pytest.mark.parametrize("mutant", IMPORTERS, ids=lambda mutant: mutant.name)
 def test_a_wrong_importer_is_found_out(mutant: Mutant) -> None:
     """By the check of its area; whatever goes wrong in it counts, but not that a mutant cannot be applied."""

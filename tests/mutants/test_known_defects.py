@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import json
 import re
@@ -35,7 +36,9 @@ def trusting() -> Iterator[None]:
     """A golden decoder without its assertions: a mutant is convicted by what it puts out. Tables of the
     hyper-latent, which no mistake here is in, are made once."""
     made = functools.cache(z.decode_entries)
-    with unguarded(), patch.replaced(z, "decode_entries", lambda cdf: made(tuple(cdf))):
+    for name in {edit.module for mutant in MUTANTS.values() for edit in mutant.edits}:
+        importlib.import_module(name)
+    with unguarded(), patch.surveyed(), patch.replaced(z, "decode_entries", lambda cdf: made(tuple(cdf))):
         yield
 
 

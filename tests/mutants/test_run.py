@@ -16,7 +16,7 @@ from conformance.mutants.cases import Case
 from conformance.mutants.catalogue import CATALOGUE
 from conformance.mutants.mutant import Edit, Mutant
 from conformance.mutants.run import Options, Run, run_mutants
-from conformance.mutants_command import Sources, cases_of
+from conformance.mutants.sources import Sources, cases_of
 from refdec.entropy.golden import scales
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
