@@ -7,12 +7,15 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from refdec import __version__
 from refdec.command import MISMATCH, JsonOption, UsageError, print_rows, require_writable, somebody_watches
+
+if TYPE_CHECKING:
+    from conformance.evidence.collect import Voice
 
 evidence = typer.Typer(
     help="Run the suites on this machine and write one file of digests; compare such files."
@@ -31,7 +34,13 @@ def run(
     layout: Annotated[
         str, typer.Option("--layout", help="Memory of the twin: contiguous or channels_last.")
     ] = "contiguous",
-    device: Annotated[str, typer.Option("--device", help="PyTorch device of the twin.")] = "cpu",
+    device: Annotated[
+        str, typer.Option("--device", help="PyTorch device of the twin: cpu, cuda or mps.")
+    ] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option("--precision", help="Of the twin: float64, or float32 in exact parts (mps: only it)."),
+    ] = "float64",
     models: Annotated[
         Path | None,
         typer.Option("--models", help="Folder of the model set; the suite's own, or the bundled one."),
@@ -52,15 +61,19 @@ def run(
     if output is None:
         raise UsageError("--output FILE is needed")
     require_writable(output, ".json")
+    from conformance.evidence.collect import Voice
     from conformance.evidence.record import ENGINES, NAME
 
     if engine not in ENGINES:
         raise UsageError(f"--engine {engine}: expected {', '.join(ENGINES)}")
     if layout not in ("contiguous", "channels_last"):
         raise UsageError(f"--layout {layout}: expected contiguous or channels_last")
+    if precision not in ("float64", "float32"):
+        raise UsageError(f"--precision {precision}: expected float64 or float32")
     if target is not None and re.fullmatch(NAME, target) is None:
         raise UsageError(f"--target {target}: expected a short name")
-    facts = gather(engine, threads, layout, device, suite, models, tuple(only or ()), max_pixels, target)
+    voice = Voice(engine, threads, layout, device, precision)
+    facts = gather(voice, suite, models, tuple(only or ()), max_pixels, target)
     from conformance.evidence.record import write
 
     write(output, facts)
@@ -76,10 +89,7 @@ def run(
 
 
 def gather(
-    engine: str,
-    threads: int,
-    layout: str,
-    device: str,
+    voice: Voice,
     folder: Path | None,
     models: Path | None,
     only: tuple[str, ...],
@@ -92,15 +102,14 @@ def gather(
     :raises UsageError: the engine cannot be had, or no stream is chosen.
     """
     from conformance.evidence import collect, instructions, machine, record
-    from conformance.verify.run import require_torch
     from refdec.engine_record import recorded
 
+    engine = voice.engine
     compiled: bool | None = None
     if engine == "twin":
-        require_torch()
+        require_twin(voice)
     if engine == "jit":
         compiled = require_numba()
-    voice = collect.Voice(engine, threads, layout, device)
     suites = collect.suites(folder)
     progress = _progress()
     start = time.perf_counter()
@@ -130,15 +139,28 @@ def gather(
             "asked": engine,
             "ran": {part: sorted(engines) for part, engines in sorted(ran.items())},
             "compiled": compiled,
-            "threads": threads,
-            "layout": layout,
-            "device": device,
+            "threads": voice.threads,
+            "layout": voice.layout,
+            "device": voice.device,
+            "precision": voice.precision,
         },
         "instructions": instructions.of_kernels() if compiled else None,
         "suites": {i["name"]: i["sha256"] for i in map(collect.identity, suites)},
         "seconds": round(seconds, 1),
         **record.digests_of(streams),
     }
+
+
+def require_twin(voice: Voice) -> None:
+    """:raises UsageError: PyTorch is not installed, or cannot do what is asked for on this machine."""
+    from conformance.verify.run import require_torch
+
+    require_torch()
+    from conformance.twin.device import unusable
+
+    reason = unusable(voice.device, voice.precision)
+    if reason is not None:
+        raise UsageError(f"--device {voice.device} --precision {voice.precision}: {reason}")
 
 
 def require_numba() -> bool:

@@ -63,7 +63,7 @@ class Target:
     :param flags: of the processor that it needs.
     :param suite: the generated suite instead of the bundled ones.
     :param generates: make the generated suite there and note its digest.
-    :param cuda: it needs a GPU that PyTorch can use.
+    :param device: PyTorch device of the twin, if it is not the processor.
     :param absent: why it cannot run here at all.
     """
 
@@ -74,7 +74,7 @@ class Target:
     flags: tuple[str, ...] = ()
     suite: bool = False
     generates: bool = False
-    cuda: bool = False
+    device: str = ""
     absent: str = ""
 
     @property
@@ -84,6 +84,7 @@ class Target:
 
 
 GOLDEN, TWIN = ("--engine", "golden"), ("--engine", "twin")
+FLOAT32 = (*TWIN, "--precision", "float32")
 TARGETS = (
     Target("x86-64 jit", ()),
     Target("x86-64 jit, 2 threads", ("--threads", "2")),
@@ -94,6 +95,11 @@ TARGETS = (
     Target("x86-64 golden", GOLDEN, generates=True),
     Target("x86-64 twin contiguous, 1 thread", (*TWIN, "--layout", "contiguous")),
     Target("x86-64 twin channels_last, 2 threads", (*TWIN, "--layout", "channels_last", "--threads", "2")),
+    Target("x86-64 twin float32 contiguous, 1 thread", (*FLOAT32, "--layout", "contiguous")),
+    Target(
+        "x86-64 twin float32 channels_last, 2 threads",
+        (*FLOAT32, "--layout", "channels_last", "--threads", "2"),
+    ),
     Target("x86-64 jit, oldest versions", where="oldest"),
     Target("x86-64 golden, oldest versions", GOLDEN, where="oldest", generates=True),
     Target("x86-64 jit, Python 3.13", where="amd64-trixie"),
@@ -107,10 +113,14 @@ TARGETS = (
     Target("generated x86-64 golden", GOLDEN, suite=True),
     Target("generated x86-64 jit baseline", environment=GENERIC, suite=True),
     Target("generated x86-64 twin", TWIN, suite=True),
+    Target("generated x86-64 twin float32", FLOAT32, suite=True),
     Target("generated i386 golden", GOLDEN, where="i386", suite=True),
     Target("generated AArch64 jit", where="arm64", suite=True),
     Target("generated s390x golden", GOLDEN, where="s390x", suite=True),
-    Target("CUDA twin", (*TWIN, "--device", "cuda"), cuda=True),
+    Target("CUDA twin float64", (*TWIN, "--device", "cuda"), device="cuda"),
+    Target("CUDA twin float32", (*FLOAT32, "--device", "cuda"), device="cuda"),
+    Target("MPS twin float64", absent="Apple's graphics processors have no float64"),
+    Target("MPS twin float32", (*FLOAT32, "--device", "mps"), device="mps"),
     Target("AArch64 hardware", absent="none was at hand; `refconf evidence` is the command for it"),
     Target("Apple silicon", absent="none was at hand; `refconf evidence` is the command for it"),
     Target("AVX-512 under an emulator", absent="qemu-user emulates up to AVX2; the rows above are native"),
@@ -118,21 +128,21 @@ TARGETS = (
 )
 
 
-def has_cuda() -> bool:
-    """Whether PyTorch is here and sees a GPU."""
+def has(device: str) -> bool:
+    """Whether PyTorch is here and has a device."""
     try:
-        import torch
+        from conformance.twin.device import unusable
     except ImportError:
         return False
-    return bool(torch.cuda.is_available())
+    return unusable(device, "float32") is None
 
 
 def interpreter(target: Target, roots: Path) -> list[str] | str:
     """The words that start Python for a target, or why they cannot."""
     if target.absent:
         return target.absent
-    if target.cuda:
-        return [sys.executable] if has_cuda() else "no GPU was at hand"
+    if target.device:
+        return [sys.executable] if has(target.device) else f"no device {target.device} was at hand"
     if target.where is None:
         if platform.machine() != "x86_64":
             return f"this machine is {platform.machine()}"

@@ -56,12 +56,14 @@ class Voice:
     """The engine that is asked for, and how it runs.
 
     :param layout: memory layout of the twin: ``contiguous`` or ``channels_last``.
+    :param device, precision: of the twin; see :func:`conformance.twin.run`.
     """
 
     engine: str
     threads: int = 1
     layout: str = "contiguous"
     device: str = "cpu"
+    precision: str = "float64"
 
 
 @dataclass
@@ -104,7 +106,13 @@ def speaking(voice: Voice) -> Iterator[str]:
         return
     from conformance import twin
 
-    run = functools.partial(twin.run, device=voice.device, layout=voice.layout, threads=voice.threads)
+    run = functools.partial(
+        twin.run,
+        device=voice.device,
+        precision=voice.precision,
+        layout=voice.layout,
+        threads=voice.threads,
+    )
     with graphs_run_by(run):
         yield "golden"
 

@@ -110,5 +110,7 @@ def engine_text(e: Evidence) -> str:
             else f"jit, {e.engine['threads']} thread(s)"
         )
     if name == "twin":
-        return f"twin, {e.engine['layout']}, {e.engine['threads']} thread(s), {e.engine['device']}"
+        words = ("precision", "layout", "threads", "device")
+        precision, layout, threads, device = (e.engine[word] for word in words)
+        return f"twin, {precision}, {layout}, {threads} thread(s), {device}"
     return name

@@ -23,6 +23,7 @@ MAX_STREAMS = 10_000
 SHORT = r"[^\x00-\x1f\x7f-\x9f]{0,200}"
 NAME = r"[A-Za-z0-9][A-Za-z0-9 ._,+()/-]{0,99}"
 ENGINES = ("jit", "golden", "twin")
+PRECISIONS = ("float64", "float32")
 KINDS = ("native", "emulated")
 CELL = re.compile(rf"(?:[0-9a-f]{{{DIGEST}}})?")
 SOFTWARE = ("python", "numpy", "numba", "llvm", "torch")
@@ -32,7 +33,8 @@ SOFTWARE = ("python", "numpy", "numba", "llvm", "torch")
 class Evidence:
     """One run on one machine.
 
-    :param engine: ``asked``, ``ran`` (engines by part of the decoder), ``compiled``, threads, layout, device.
+    :param engine: ``asked``, ``ran`` (engines by part of the decoder), ``compiled``, threads, layout, device,
+        precision.
     :param suites: digest by name of the suite.
     :param stages: SHA-256 by stage over all streams.
     :param streams: by suite and name, :data:`conformance.evidence.collect.DIGEST` digits by stage.
@@ -138,6 +140,8 @@ def _engine(fields: Fields) -> dict[str, Any]:
         "threads": fields.integer("threads", 1, 1024),
         "layout": fields.choice("layout", ("contiguous", "channels_last")),
         "device": fields.text("device", r"[a-z0-9:]{1,20}"),
+        # Files from before there was a choice do not name it.
+        "precision": fields.choice("precision", PRECISIONS) if "precision" in fields else PRECISIONS[0],
     }
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from conformance.twin import float32
 from conformance.twin.attention import channel_attention, layer_norm
 from conformance.twin.exact import InexactError, power_of_two, require_exact, require_integers
 from refdec.engine_record import ran
@@ -18,6 +19,7 @@ from refdec.integer.graph import Graph, Node
 
 __all__ = ["InexactError", "run"]
 
+PRECISIONS = ("float64", "float32")
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -27,22 +29,31 @@ def run(
     size: tuple[int, int],
     *,
     device: str = "cpu",
+    precision: str = "float64",
     layout: str = "contiguous",
     threads: int | None = None,
     observe: Callable[[str, npt.NDArray[Any]], None] | None = None,
 ) -> dict[str, npt.NDArray[np.int16]]:
     """Evaluate a graph; inputs, size, observe and result as :func:`refdec.integer.run`.
 
-    :param device: PyTorch device, ``"cpu"`` or ``"cuda"``.
+    :param device: PyTorch device: ``"cpu"``, ``"cuda"``, ``"mps"``, ``"cuda:1"``.
+    :param precision: of products and sums: ``"float64"``, or ``"float32"`` in parts that are
+        proved to be exact, put together in integers. Apple's devices have only the second.
     :param layout: ``"contiguous"`` or ``"channels_last"``; the result is the same.
     :param threads: PyTorch CPU threads for this call, ``None`` to leave them.
-    :raises InexactError: float64 could not be exact, or was not.
+    :raises InexactError: the sums could not be exact, or were not.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r}: expected {' or '.join(PRECISIONS)}")
     ran("networks", "twin")
     graph.check_inputs(inputs)
     graph.shapes({name: (array.shape[1], array.shape[2]) for name, array in inputs.items()}, size)
     memory_format = LAYOUTS[layout]
     values: dict[str, torch.Tensor] = {}
+    if precision == "float32":
+        with torch.no_grad(), _settings(threads):
+            turned = memory_format == torch.channels_last
+            return float32.run(graph, inputs, size, torch.device(device), turned, observe)
     with torch.no_grad(), _settings(threads):
         for name, array in inputs.items():
             tensor = torch.from_numpy(np.array(array, np.float64, order="C"))[None].to(device)

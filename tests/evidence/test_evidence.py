@@ -74,6 +74,12 @@ def test_all_engines_give_the_same(
     assert found.engine["compiled"] is True and found.instructions is not None
     assert found.instructions == listed
     assert read(twin).engine["ran"]["networks"] == ("twin",)
+    single = folder / "single.json"
+    words = ("--engine", "twin", "--precision", "float32", "-o", single, *ONLY)
+    assert call(app, capsys, "evidence", *words).code == 0
+    done = call(app, capsys, "evidence", "compare", golden, single)
+    assert done.code == 0 and "twin, float32, contiguous, 1 thread(s), cpu" in done.out
+    assert (read(twin).engine["precision"], read(single).engine["precision"]) == ("float64", "float32")
 
 
 def test_a_difference_is_placed(facts: dict[str, Any], golden: Path, folder: Path, capsys: Any) -> None:
@@ -173,6 +179,14 @@ def test_hostile_files_are_refused(folder: Path, data: bytes) -> None:
         read(path)
 
 
+def test_files_from_before_there_was_a_choice_of_precision(facts: dict[str, Any], folder: Path) -> None:
+    del facts["engine"]["precision"]
+    assert read(save(folder / "old.json", facts)).engine["precision"] == "float64"
+    facts["engine"]["precision"] = "float16"
+    with pytest.raises(SuiteError, match="precision"):
+        read(save(folder / "new.json", facts))
+
+
 def test_every_key_is_needed_or_checked(facts: dict[str, Any], folder: Path) -> None:
     for key in facts.keys() - {"instructions"}:
         with pytest.raises(SuiteError):
@@ -268,6 +282,9 @@ def test_instructions_are_counted_by_class() -> None:
         ("-o", "x.txt"),
         ("-o", "x.json", "--engine", "other"),
         ("-o", "x.json", "--layout", "other"),
+        ("-o", "x.json", "--precision", "float16"),
+        ("-o", "x.json", "--engine", "twin", "--device", "tpu"),
+        ("-o", "x.json", "--engine", "twin", "--device", "mps"),
         ("-o", "x.json", "--target", "<b>"),
         ("-o", "x.json", "--engine", "golden", "--only", "no such stream"),
         ("compare", "absent.json", "absent.json"),

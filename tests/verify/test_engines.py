@@ -7,6 +7,7 @@ import json
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ def test_three_voices_agree_on_every_tensor(suite: PictureSuite, models: ModelSe
         assert verdict.status == "pass", verdict
         if record.group != "must-reject":
             assert verdict.detail == f"{len(suite.trace(record).entries)} tensors"
+
+
+def test_the_twin_in_float32_agrees_on_every_tensor(
+    suite: PictureSuite, models: ModelSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twin, "run", partial(twin.run, precision="float32"))
+    for record in suite.records:
+        verdict = judge(suite, record, "twin", models)
+        assert verdict.status == "pass", verdict
 
 
 def test_the_twin_is_really_asked(
