@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -17,15 +16,6 @@ Bounds = Mapping[str, Callable[[Scope], Sequence[int]]]
 """What an element may be besides what the rules say, by name."""
 TRIES = 24
 LONGEST_SEARCH = 4096
-_INDEX = re.compile(r"\[\d+\](?=\.)")
-
-
-def any_name(known: Values, random: Random) -> str | None:
-    """Name of an element; each has the same chance, however often it is there."""
-    kinds: dict[str, list[str]] = {}
-    for name in known:
-        kinds.setdefault(_INDEX.sub("", name), []).append(name)
-    return random.choice(kinds[random.choice(list(kinds))]) if kinds else None
 
 
 def legal_header(

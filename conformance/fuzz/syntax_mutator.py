@@ -7,7 +7,9 @@ changes are of whole substreams, of their sizes, of the tables of threads and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from refdec.codestream import Dialect, Marker, parse
 from refdec.codestream.bits import BitWriter, se_to_ue
 from refdec.codestream.container import SOC, join, split
 from refdec.codestream.picture_syntax import PIH
-from refdec.codestream.reader import FieldRecord, read_segment
+from refdec.codestream.reader import SegmentContent, read_segment
 from refdec.codestream.rendering_syntax import RDI
 from refdec.codestream.syntax import B, ExpGolomb, Field, Group, Scope, Segment, walk, width_of
 from refdec.codestream.tool_syntax import TON
@@ -39,6 +41,7 @@ SEGMENTS: dict[Marker, Segment] = {Marker.PIH: PIH, Marker.TON: TON, Marker.RDI:
 CODED = (Marker.SOZ, Marker.SORP, Marker.SORS, Marker.SOQ)
 MOST_VALUES = 20_000
 """Values of one list that a change may make appear."""
+_INDEX = re.compile(r"\[\d+\](?=\.)")
 LARGEST_CODE = (1 << 33) - 2
 
 
@@ -71,43 +74,54 @@ def mutate_container(data: bytes, random: Random, mutate_bytes: MutateBytes) -> 
 
 
 def _dialect(parts: Sequence[Part]) -> Dialect:
-    """The dialect in which the picture header breaks no rule, the published one first."""
+    return _picture(parts)[0]
+
+
+def _picture(parts: Sequence[Part]) -> tuple[Dialect, SegmentContent]:
+    """The picture header in the dialect in which it breaks no rule, the published one first.
+
+    :raises RefdecError: it cannot be read in the published dialect, nor rightly in the other.
+    """
     payload = next(payload for marker, payload in parts if marker is Marker.PIH)
     for dialect in (Dialect.T840, Dialect.DIS):
-        try:
-            if not read_segment(PIH, payload, 0, SimpleNamespace(dialect=dialect)).violations:
-                return dialect
-        except RefdecError:
-            continue
-    return Dialect.T840
+        with suppress(RefdecError):
+            content = read_segment(PIH, payload, 0, SimpleNamespace(dialect=dialect))
+            if not content.violations:
+                return dialect, content
+    return Dialect.T840, read_segment(PIH, payload, 0, SimpleNamespace(dialect=Dialect.T840))
 
 
 def _element(parts: list[Part], random: Random, _mutate: MutateBytes) -> bytes:
     """One syntax element of a header; the tool header follows a changed picture header half the time."""
-    dialect = _dialect(parts)
-    context = SimpleNamespace(dialect=dialect)
-    headers = [i for i, (marker, _) in enumerate(parts) if marker in SEGMENTS]
-    chosen = random.choice(headers)
+    dialect, content = _picture(parts)
+    context, picture = SimpleNamespace(dialect=dialect), content.header
+    chosen = random.choice([i for i, (marker, _) in enumerate(parts) if marker in SEGMENTS])
     marker, payload = parts[chosen]
-    picture = read_segment(PIH, parts[headers[0]][1], 0, context).header
-    parent = context if marker is Marker.PIH else picture
-    parts[chosen] = (marker, _changed_segment(SEGMENTS[marker], payload, parent, random, change=True))
-    tools = [i for i in headers if parts[i][0] is Marker.TON]
-    if marker is Marker.PIH and tools and random.randrange(2):
+    tools = [i for i, (other, _) in enumerate(parts) if other is Marker.TON]
+    if marker is not Marker.PIH:
+        known = _values(read_segment(SEGMENTS[marker], payload, 0, picture))
+        changed = any_name(known, random)
+        parts[chosen] = (marker, _rewritten(SEGMENTS[marker], known, picture, random, changed))
+        return join(parts)
+    known = _values(content)
+    parts[chosen] = (marker, _rewritten(PIH, known, context, random, any_name(known, random)))
+    if tools and random.randrange(2):
         after = read_segment(PIH, parts[chosen][1], 0, context).header
-        known = _values(TON, parts[tools[0]][1], picture)
+        known = _values(read_segment(TON, parts[tools[0]][1], 0, picture))
         parts[tools[0]] = (Marker.TON, _rewritten(TON, known, after, random, None))
     return join(parts)
 
 
-def _values(segment: Segment, payload: bytes, parent: object) -> dict[str, Any]:
-    records: list[FieldRecord] = read_segment(segment, payload, 0, parent).records
-    return {record.name: record.value for record in records}
+def any_name(known: Mapping[str, Any], random: Random) -> str | None:
+    """Name of an element; each has the same chance, however often it is there."""
+    kinds: dict[str, list[str]] = {}
+    for name in known:
+        kinds.setdefault(_INDEX.sub("", name), []).append(name)
+    return random.choice(kinds[random.choice(list(kinds))]) if kinds else None
 
 
-def _changed_segment(segment: Segment, payload: bytes, parent: object, random: Random, change: bool) -> bytes:
-    known = _values(segment, payload, parent)
-    return _rewritten(segment, known, parent, random, random.choice(list(known)) if change else None)
+def _values(content: SegmentContent) -> dict[str, Any]:
+    return {record.name: record.value for record in content.records}
 
 
 def _rewritten(

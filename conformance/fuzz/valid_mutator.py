@@ -20,8 +20,14 @@ import numpy as np
 
 from conformance.encoder.payloads import encode_quality_map, encode_z, region_payloads
 from conformance.fuzz.latent_changes import change_map, change_symbols, change_z, fitted
-from conformance.fuzz.legal_headers import Bounds, any_name, legal_header
-from conformance.fuzz.syntax_mutator import ANYTHING_WRONG, SEGMENTS, CannotChange, mutate_stream
+from conformance.fuzz.legal_headers import Bounds, legal_header
+from conformance.fuzz.syntax_mutator import (
+    ANYTHING_WRONG,
+    SEGMENTS,
+    CannotChange,
+    any_name,
+    mutate_stream,
+)
 from conformance.fuzz.target import MutateBytes, Mutator
 from conformance.generate import draw
 from conformance.verify.synthetic import Splitmix
