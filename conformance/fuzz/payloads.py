@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, wraps
+from random import Random
 from typing import Any
 
 import numpy as np
 
-from conformance.fuzz.target import Disagreement, Finding, Target
+from conformance.fuzz.target import Disagreement, Finding, MutateBytes, Mutator, Run, Target
+from conformance.generate import draw
 from conformance.verify.synthetic import Splitmix, z_frequencies
 from refdec import entropy
 from refdec.codestream.payloads import Payload, threaded_payload
-from refdec.entropy import THREAD_COUNTS, EntropyEngine
+from refdec.entropy import THREAD_COUNTS, EntropyEngine, Rounding
 from refdec.errors import BitstreamError
 from refdec.tables import table
 
@@ -116,15 +118,19 @@ def _encoded_again(value: Any, levels: Any, mask: Any, threads: int) -> None:
 def residual_calls(data: bytes, payload: Coded) -> str:
     """Several calls in one payload."""
     content, sizes, offset = payload
-    calls = [
-        _scales(LENGTHS[(data[1] + 5 * k) % len(LENGTHS)], (data[2] + 7 * k) % 40)
-        for k in range(1 + data[3] % 3)
-    ]
+    calls = _calls(data)
     return alike(
         lambda engine: engine.decode_residual_calls(
             content, sizes, calls, byte_offset=offset, element=ELEMENT
         )
     )[1]
+
+
+def _calls(head: bytes) -> list[tuple[Any, Any]]:
+    return [
+        _scales(LENGTHS[(head[1] + 5 * k) % len(LENGTHS)], (head[2] + 7 * k) % 40)
+        for k in range(1 + head[3] % 3)
+    ]
 
 
 @cache
@@ -154,7 +160,7 @@ def quality(data: bytes, payload: Coded) -> str:
     h, w = SHAPES[data[1] % len(SHAPES)]
     levels = table("parameters", "quality_levels")
     level = np.full(h * w, levels[data[2] % len(levels)], np.uint8)
-    rounding = "truncate" if data[3] & 1 else "floor"
+    rounding = _rounding(data)
 
     def decode(engine: EntropyEngine) -> Any:
         deltas = engine.decode_residual(
@@ -216,41 +222,77 @@ def _heads() -> Iterator[bytes]:
                 yield bytes([threads, size, kind, 1])
 
 
-def _residuals() -> Iterator[bytes]:
-    """Payloads that an encoder wrote, for all that the first bytes can say."""
-    for number, head in enumerate(_heads()):
-        random = Splitmix(number)
-        length = LENGTHS[head[1] % len(LENGTHS)]
-        levels, mask = _scales(length, head[2] % 40)
-        values = random.integers(-3, 3, (length,)) if number % 3 else random.integers(-999, 999, (length,))
-        threads = THREAD_COUNTS[head[0]]
-        yield head + threaded_payload(
-            *entropy.engine("golden").encode_residual(values.astype(np.int32), levels, mask, threads)
-        )
+Coder = Callable[[bytes, Splitmix, int], tuple[bytes, tuple[int, ...]]]
+"""Gets the first bytes of an input, numbers, and a kind of values: gives what an encoder writes for such."""
 
 
-def _zs() -> Iterator[bytes]:
-    for number, head in enumerate(_heads()):
-        hz, wz = SHAPES[head[1] % len(SHAPES)]
-        random = Splitmix(number)
-        zs = [random.integers(-31, 31, (c, hz, wz)).astype(np.int8) // (1 + number % 9) for c in Z_CHANNELS]
-        threads = THREAD_COUNTS[head[0]]
-        yield head + threaded_payload(*entropy.engine("golden").encode_z(zs, _cdfs(head[2] % 8), threads))
+def _symbols(kind: int, random: Splitmix, levels: Any, mask: Any) -> Any:
+    """Small values, large ones, those around the bounds of their levels, or from their distributions."""
+    if kind == 0:
+        return random.integers(-999, 999, levels.shape).astype(np.int32)
+    draws = (draw.ends_of_bounds, draw.ends_of_values, draw.model_symbols, draw.escapes(64), draw.no_symbols)
+    if kind <= len(draws):
+        return draws[kind - 1](random, levels, mask, 1)
+    return random.integers(-3, 3, levels.shape).astype(np.int32)
 
 
-def _maps() -> Iterator[bytes]:
+def _code_residual(head: bytes, random: Splitmix, kind: int) -> tuple[bytes, tuple[int, ...]]:
+    levels, mask = _scales(LENGTHS[head[1] % len(LENGTHS)], head[2] % 40)
+    values = _symbols(kind, random, levels, mask)
+    return entropy.engine("jit").encode_residual(values, levels, mask, _threads(head))
+
+
+def _code_calls(head: bytes, random: Splitmix, kind: int) -> tuple[bytes, tuple[int, ...]]:
+    calls = _calls(head)
+    values = [_symbols(kind, random, *call) for call in calls]
+    return entropy.engine("jit").encode_residual_calls(values, calls, _threads(head))
+
+
+def _code_z(head: bytes, random: Splitmix, kind: int) -> tuple[bytes, tuple[int, ...]]:
+    hz, wz = SHAPES[head[1] % len(SHAPES)]
+    zs = [random.integers(-31, 31, (c, hz, wz)).astype(np.int8) // (1 + 4 * kind) for c in Z_CHANNELS]
+    return entropy.engine("jit").encode_z(zs, _cdfs(head[2] % 8), _threads(head))
+
+
+def _code_map(head: bytes, random: Splitmix, kind: int) -> tuple[bytes, tuple[int, ...]]:
+    values = random.integers(-8, 8, SHAPES[head[1] % len(SHAPES)]) // (1 + kind)
+    deltas = entropy.engine("jit").quality_map_deltas(values.astype(np.int8), rounding=_rounding(head))
     levels = table("parameters", "quality_levels")
-    for number, head in enumerate(_heads()):
-        shape = SHAPES[head[1] % len(SHAPES)]
-        random = Splitmix(number)
-        values = random.integers(-8, 8, shape) // (1 + number % 5)
-        rounding = "truncate" if head[3] & 1 else "floor"
-        deltas = entropy.engine("golden").quality_map_deltas(values.astype(np.int8), rounding=rounding)
-        level = np.full(values.size, levels[head[2] % len(levels)], np.uint8)
-        threads = THREAD_COUNTS[head[0]]
-        ones = np.ones(values.size, np.bool_)
-        coded = entropy.engine("golden").encode_residual(deltas.reshape(-1), level, ones, threads)
-        yield head + threaded_payload(*coded)
+    level = np.full(values.size, levels[head[2] % len(levels)], np.uint8)
+    ones = np.ones(values.size, np.bool_)
+    return entropy.engine("jit").encode_residual(deltas.reshape(-1), level, ones, _threads(head))
+
+
+def _threads(head: bytes) -> int:
+    return THREAD_COUNTS[head[0] % len(THREAD_COUNTS)]
+
+
+def _rounding(head: bytes) -> Rounding:
+    return "truncate" if head[3] & 1 else "floor"
+
+
+def _coded_by(code: Coder) -> Callable[[], Iterator[bytes]]:
+    """Payloads that an encoder wrote, for all that the first bytes can say."""
+
+    def seeds() -> Iterator[bytes]:
+        for number, head in enumerate(_heads()):
+            yield head + threaded_payload(*code(head, Splitmix(number), number % 7))
+
+    return seeds
+
+
+def _mutator_by(code: Coder) -> Mutator:
+    """Half of the time other values in other surroundings, coded; otherwise bytes."""
+
+    def mutate(data: bytes, random: Random, mutate_bytes: MutateBytes) -> bytes:
+        if random.randrange(2):
+            return mutate_bytes(data, random)
+        head = bytearray(data[:HEAD].ljust(HEAD, b"\x01"))
+        head[random.randrange(HEAD)] = random.randrange(256)
+        drawn = Splitmix(random.getrandbits(63))
+        return bytes(head) + threaded_payload(*code(bytes(head), drawn, random.randrange(7)))
+
+    return mutate
 
 
 def _draws() -> Iterator[bytes]:
@@ -260,21 +302,26 @@ def _draws() -> Iterator[bytes]:
 
 
 MODULES = ("refdec/entropy/golden", "refdec/entropy/interface.py", "refdec/entropy/tables.py")
+MAX_BYTES = 1024
+
+
+def _target(name: str, purpose: str, run: Run, code: Coder, share: int) -> Target:
+    return Target(
+        name, purpose, run, _coded_by(code), _mutator_by(code), MAX_BYTES, share=share, modules=MODULES
+    )
+
+
 TARGETS = (
-    Target(
+    _target(
         "residual", "Payload of a residual, golden and jit: same symbols or same error.", residual,
-        _residuals, None, 1024, share=4, modules=MODULES,
+        _code_residual, 4,
     ),
-    Target(
-        "residual-calls", "A payload of several calls, golden and jit.", residual_calls, _residuals, None,
-        1024, share=2, modules=MODULES,
+    _target(
+        "residual-calls", "A payload of several calls, golden and jit.", residual_calls, _code_calls, 2
     ),
-    Target(
-        "z", "Payload of the hyper-latent, golden and jit.", z, _zs, None, 1024, share=3, modules=MODULES,
-    ),
-    Target(
-        "quality-map", "Payload of the quality map and its prediction, golden and jit.", quality, _maps, None,
-        1024, share=3, modules=MODULES,
+    _target("z", "Payload of the hyper-latent, golden and jit.", z, _code_z, 3),
+    _target(
+        "quality-map", "Payload of the quality map and its prediction, golden and jit.", quality, _code_map, 3
     ),
     Target(
         "scales", "Scales, skip mask, RVS, GRFS, LSBS and dequantisation, golden and jit.", scales, _draws,

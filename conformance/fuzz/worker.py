@@ -30,7 +30,13 @@ COMPILED = (
     "refdec.picture.jit",
     "refdec.networks.jit",
 )
-NOT_FUZZED = ("conformance.fuzz", "conformance.generate", "conformance.verify.synthetic")
+NOT_FUZZED = (
+    "conformance.fuzz",
+    "conformance.generate",
+    "conformance.mutants",
+    "conformance.verify.synthetic",
+)
+TOP = Path(__file__).resolve().parents[2]
 HANG = 120
 """Seconds after which libFuzzer ends the process; a target's own limit is lower and only noted."""
 STATE_SECONDS = 1.0
@@ -49,15 +55,18 @@ def main() -> None:
     arguments = parser.parse_args()
     import atheris
 
-    with atheris.instrument_imports(include=["refdec", "conformance"], exclude=[*COMPILED, *NOT_FUZZED]):
+    with atheris.instrument_imports(include=["refdec", "conformance"], exclude=left_out()):
+        from conformance.fuzz.bytes_mutator import mutate_bytes
         from conformance.fuzz.target import MEMORY, address_space, execute, targets
 
         target = targets()[arguments.target]
     faulthandler.enable()
     state = State(arguments.state, arguments.findings)
-    for path in sorted(arguments.corpus.iterdir())[:WARM]:
+    for number, path in enumerate(sorted(arguments.corpus.iterdir())[:WARM]):
         # compiles and loads before time and memory are limited
         state.run(target, path.read_bytes(), lambda item, data: item.run(data))
+        if target.mutator is not None:
+            target.mutator(path.read_bytes(), Random(number), mutate_bytes)
     resource.setrlimit(resource.RLIMIT_AS, (address_space() + MEMORY, resource.RLIM_INFINITY))
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -87,6 +96,18 @@ def main() -> None:
     more: dict[str, Any] = {} if target.mutator is None else {"custom_mutator": mutate}
     atheris.Setup(flags, lambda data: state.run(target, data, execute), **more)
     atheris.Fuzz()
+
+
+def left_out() -> list[str]:
+    """Names of all modules that are not instrumented."""
+    return [name for part in (*COMPILED, *NOT_FUZZED) for name in modules_of(part)]
+
+
+def modules_of(name: str) -> list[str]:
+    """A module or package of the repository, and all modules in it: the instrumentation wants every name."""
+    folder = TOP.joinpath(*name.split("."))
+    inside = [path.relative_to(TOP).with_suffix("") for path in folder.rglob("*.py")]
+    return [name, *(".".join(path.parts).removesuffix(".__init__") for path in inside)]
 
 
 class State:

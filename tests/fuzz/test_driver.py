@@ -12,7 +12,7 @@ from conformance.fuzz import driver
 from conformance.fuzz.measure import Reached, measure, read_reached, write_reached
 from conformance.fuzz.report import write_report
 from conformance.fuzz.target import Finding, Target, execute, targets
-from conformance.fuzz.worker import State, place_of
+from conformance.fuzz.worker import TOP, State, left_out, place_of
 from refdec.errors import ModelError
 from refdec.integer.model_file import read_model
 
@@ -88,6 +88,21 @@ def test_lines_and_statements_of_a_corpus_are_measured(tmp_path: Path) -> None:
     assert found.inputs == found.there > 50
     assert 50 < found.covered < found.lines
     assert "CS-THR-02" in found.ids and "CS-LIM-01" not in found.ids
+
+
+def test_compiled_modules_and_mutators_are_not_instrumented() -> None:
+    """What Numba compiles cannot be: a call of the instrumentation in it does not compile."""
+    names = set(left_out())
+    compiled = [
+        path
+        for path in (TOP / "refdec").rglob("*.py")
+        if re.search(r"^(import|from) numba", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    modules = {".".join(path.relative_to(TOP).with_suffix("").parts) for path in compiled}
+    assert len(modules) > 8
+    assert modules - names == {"refdec.kernel_cache", "refdec.python_kernels"}
+    assert {"refdec.integer.jit", "conformance.fuzz.valid_mutator"} <= names
+    assert not {"refdec.entropy.golden.residual", "refdec.decoder"} & names
 
 
 @pytest.mark.slow

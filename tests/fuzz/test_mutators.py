@@ -20,7 +20,7 @@ from conformance.fuzz.model_mutator import mutate_model
 from conformance.fuzz.models import small_graphs
 from conformance.fuzz.seeds import base_streams
 from conformance.fuzz.syntax_mutator import mutate_container, mutate_stream
-from conformance.fuzz.target import Finding
+from conformance.fuzz.target import Finding, targets
 from conformance.importer.checkpoint import Checkpoint, read_checkpoint
 from refdec.codestream import parse
 from refdec.codestream.container import split
@@ -66,6 +66,15 @@ def test_equal_random_numbers_give_equal_changes() -> None:
         for mutate in (mutate_stream, mutate_container):
             first, second = (mutate(data, Random(7), mutate_bytes) for _ in range(2))
             assert first == second
+
+
+@pytest.mark.parametrize("name", ["residual", "residual-calls", "z", "quality-map"])
+def test_half_of_the_payloads_are_whole(name: str) -> None:
+    target, random = targets()[name], Random(6)
+    assert target.mutator is not None
+    data = [b"", b"\x00" * 9, *list(target.seeds())[::20]]
+    results = Counter(target.run(target.mutator(data[i % 5], random, mutate_bytes)) for i in range(100))
+    assert results["ok"] > 35, results
 
 
 def test_what_is_no_stream_is_changed_too() -> None:
