@@ -113,7 +113,6 @@ TARGETS = (
     Target("generated x86-64 golden", GOLDEN, suite=True),
     Target("generated x86-64 jit baseline", environment=GENERIC, suite=True),
     Target("generated x86-64 twin", TWIN, suite=True),
-    Target("generated x86-64 twin float32", FLOAT32, suite=True),
     Target("generated i386 golden", GOLDEN, where="i386", suite=True),
     Target("generated AArch64 jit", where="arm64", suite=True),
     Target("generated s390x golden", GOLDEN, where="s390x", suite=True),

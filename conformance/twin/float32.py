@@ -29,7 +29,7 @@ from conformance.twin.products import (
 )
 from conformance.twin.split import Plan
 from refdec.integer.graph import Graph, Node
-from refdec.integer.proof import Interval, prove
+from refdec.integer.proof import Interval, prove, rounding_term
 
 Observer = Callable[[str, npt.NDArray[Any]], None]
 
@@ -87,6 +87,11 @@ def _prepare(graph: Graph, device: torch.device) -> Prepared:
             largest[node.name] = _attention_reach(a)
         if node.name in layers:
             roles.pop("weight")
+        if "shift" in roles:
+            # What is added to an accumulator, and to one whose slope came between.
+            roles["half"] = rounding_term(node)
+            bias = node.tensors["bias"] if node.op in ("conv", "transposed_conv") else 0
+            roles["constant"] = roles["half"] + bias
         if node.lo is not None:
             roles["lo"], roles["hi"] = graph.clip_range(node.name)
         for role, tensor in roles.items():
@@ -153,9 +158,9 @@ class _Node:
         a, attributes = sources[0], self.node.attributes
         match self.node.op:
             case "conv":
-                return self.finish(self.conv(a).add_(self.tensor("bias")))
+                return self.finish(self.conv(a))
             case "transposed_conv":
-                return self.finish(self.transposed_conv(a).add_(self.tensor("bias")))
+                return self.finish(self.transposed_conv(a))
             case "clip":
                 return self.clip(a)
             case "abs":
@@ -216,20 +221,20 @@ class _Node:
         return out
 
     def finish(self, acc: torch.Tensor) -> torch.Tensor:
-        """Leaky slope, rounding shift and clip of an accumulator ``[C, H, W]`` that nobody else holds."""
-        attributes, shift = self.node.attributes, self.tensor("shift").to(acc.dtype)
-        leaky = attributes.get("leaky")
+        """Bias, leaky slope, rounding shift and clip of an accumulator ``[C, H, W]``, which is lost."""
+        leaky = self.node.attributes.get("leaky")
         if leaky is not None:
+            acc.add_(self.tensor("bias"))
             slope = torch.bitwise_right_shift(acc.to(torch.int64) * leaky["numerator"], leaky["shift"])
             acc = torch.where(acc < 0, slope.to(acc.dtype), acc)
-        if attributes.get("rounding", "half_up") == "half_up":
-            half = torch.bitwise_left_shift(torch.ones_like(shift), (shift - 1).clamp(min=0))
-            acc = acc + torch.where(shift > 0, half, torch.zeros_like(half))
-        return self.clip(torch.bitwise_right_shift(acc, shift))
+        acc.add_(self.tensor("half" if leaky is not None else "constant"))
+        acc.bitwise_right_shift_(self.tensor("shift").to(acc.dtype))
+        return self.clip(acc)
 
     def clip(self, values: torch.Tensor) -> torch.Tensor:
         lo, hi = (self.tensor(role).to(values.dtype) for role in ("lo", "hi"))
-        return torch.minimum(torch.maximum(values, lo), hi).to(torch.int32)
+        raised = torch.maximum(values, lo)
+        return torch.minimum(raised, hi, out=raised).to(torch.int32)
 
 
 def _shuffle(a: torch.Tensor, factor: int) -> torch.Tensor:

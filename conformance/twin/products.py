@@ -28,9 +28,10 @@ def cut(values: torch.Tensor, part: Part) -> torch.Tensor:
     if not part.bits:
         return values.to(torch.float32)
     half = 1 << (part.bits - 1)
+    moved = values + half
     if part.high:
-        return ((values + half) >> part.bits).to(torch.float32)
-    return (((values + half) & (2 * half - 1)) - half).to(torch.float32)
+        return moved.bitwise_right_shift_(part.bits).to(torch.float32)
+    return moved.bitwise_and_(2 * half - 1).sub_(half).to(torch.float32)
 
 
 def sum_of_taps(
@@ -80,7 +81,8 @@ class Convolution:
         # With stride 2 every tap reads one of four maps, of all even or odd rows and columns.
         height, width = (n + max(t[axis] // stride for t in self.taps) for axis, n in enumerate(size))
         short = [max(0, stride * n - m) for n, m in zip((height, width), padded.shape[1:], strict=True)]
-        padded = functional.pad(padded, (0, short[1], 0, short[0]))
+        if any(short):
+            padded = functional.pad(padded, (0, short[1], 0, short[0]))
         maps: dict[tuple[Part, int, int], torch.Tensor] = {}
         for y, x in {(y % stride, x % stride) for y, x in self.taps}:
             one = padded[:, y::stride, x::stride][:, :height, :width]
