@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 from conformance import twin  # noqa: E402
 from conformance.twin import attention32, float32, integers  # noqa: E402
+from conformance.twin.checks import Checks  # noqa: E402
 from conformance.twin.split import LIMIT  # noqa: E402
 from tests.integer import plain_oracle  # noqa: E402
 from tests.twin.rounding import Watching  # noqa: E402
@@ -30,24 +31,24 @@ def every_node(engine, case: Case, **options) -> dict[str, np.ndarray]:
     return seen
 
 
-def assert_same(case: Case, device: str = "cpu", layout: str = "contiguous") -> None:
+def assert_same(case: Case, **options) -> None:
     expected = every_node(golden.run, case)
-    found = every_node(twin.run, case, precision="float32", device=device, layout=layout)
+    found = every_node(twin.run, case, precision="float32", **options)
     for name, array in expected.items():
-        assert np.array_equal(found[name], array), (case.seed, name, device, layout)
+        assert np.array_equal(found[name], array), (case.seed, name, options)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_operations(op: str, device: str) -> None:
     for seed in range(12):
-        assert_same(random_case(500 * seed + 3, first=op, steps=2), device, LAYOUTS[seed % 2])
+        assert_same(random_case(500 * seed + 3, first=op, steps=2), device=device, layout=LAYOUTS[seed % 2])
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS))
-def test_graphs(seed: int, layout: str) -> None:
-    assert_same(random_case(seed), layout=layout)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS), st.integers(1, 2))
+def test_graphs(seed: int, layout: str, threads: int) -> None:
+    assert_same(random_case(seed), layout=layout, threads=threads)
 
 
 @pytest.mark.parametrize("maker", [attention_case, layer_norm_case])
@@ -175,6 +176,24 @@ def test_only_float32_and_no_convolution_is_ever_computed() -> None:
     with Watching() as other:
         twin.run(case.graph, case.inputs, case.size)
     assert torch.float64 in other.floats
+
+
+def test_everything_is_made_on_the_device() -> None:
+    """A device without values refuses to meet a tensor of the processor, as graphics processors do."""
+    device = torch.device("meta")
+    for seed in range(13):
+        case = random_case(seed, first=OPERATIONS[seed % len(OPERATIONS)])
+        for one in (case, extreme_layer(seed)):
+            prepared, checks = float32._prepare(one.graph, device), Checks()
+            sizes = {name: array.shape[1:] for name, array in one.inputs.items()}
+            shapes = one.graph.shapes(sizes, one.size)
+            names = [item.name for item in one.graph.inputs]
+            values = {n: torch.empty(shapes[n], dtype=torch.int32, device=device) for n in names}
+            for node in one.graph.nodes:
+                step = float32._Node(prepared, node, bool(seed % 2), checks)
+                out = step.evaluate([values[i] for i in node.inputs], one.size)
+                assert (out.device, tuple(out.shape)) == (device, shapes[node.name])
+                values[node.name] = out
 
 
 def test_integer_roots_and_norms() -> None:
