@@ -205,3 +205,10 @@ def test_integer_roots_and_norms() -> None:
     expected = [plain_oracle.norm(int(v)) for v in values]
     found = attention32.norm(there)
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
+
+
+@pytest.mark.slow
+def test_many_graphs() -> None:
+    for seed in range(200_000, 203_000):
+        assert_same(random_case(seed), layout=LAYOUTS[seed % 2])
+        assert_same(extreme_layer(seed), layout=LAYOUTS[seed // 2 % 2])
