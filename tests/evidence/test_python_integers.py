@@ -74,15 +74,20 @@ def test_kernels_of_every_kind_without_a_compiler() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "path",
+    "words",
     [
         "tests/picture/test_engines_agree.py",
         "tests/filters/test_lef.py",
         "tests/filters/test_eicci_parts.py",
+        "tests/entropy/test_jit_errors.py",
+        "tests/decode/test_efe.py",
+        # The others have planes of millions of samples.
+        "tests/filters/test_efe.py -k not(as_many_tiles or memory_stays)",
     ],
 )
-def test_the_engine_s_own_tests_without_a_compiler(path: str) -> None:
-    done = run(["-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", path])
+def test_the_engine_s_own_tests_without_a_compiler(words: str) -> None:
+    path, *chosen = words.split(" ", 2)
+    done = run(["-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", path, *chosen])
     assert done.returncode == 0, done.stdout[-3000:]
 
 

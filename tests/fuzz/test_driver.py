@@ -108,7 +108,8 @@ def test_compiled_modules_and_mutators_are_not_instrumented() -> None:
 @pytest.mark.slow
 def test_a_short_run_with_atheris(tmp_path: Path) -> None:
     pytest.importorskip("atheris")
-    driver.fuzz(tmp_path, minutes=0.1, names=["tables"], stretch=3)
+    # Time enough for a busy machine; it ends with the first stretch that has done so much.
+    driver.fuzz(tmp_path, minutes=3, executions=100, names=["tables"], stretch=5)
     journal = driver.read_journal(tmp_path)
-    assert journal[0]["exit"] == 0 and journal[0]["executions"] > 100
-    assert not journal[0]["findings"]
+    assert all(line["exit"] == 0 and not line["findings"] for line in journal)
+    assert sum(line["executions"] for line in journal) >= 100

@@ -75,7 +75,7 @@ def quality(real: FloatGraph, graph: Graph, report: CompilationReport, test: lis
 def test_close_to_float_on_new_inputs(name: str, scheme: str, least: float) -> None:
     build, size = NETWORKS[name]
     real = build()
-    graph, report = compile_graph(real, samples(real, size, 1, 24), scheme)
+    graph, report = compile_graph(real, samples(real, size, 1, 10), scheme)
     assert quality(real, graph, report, samples(real, size, 2)) > least
     for node in graph.nodes:
         if "weight" in node.tensors and node.op != "layer_norm":
