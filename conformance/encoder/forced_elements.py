@@ -34,6 +34,8 @@ Word = Literal["invert", "ones", "zeros"]
 Value = int | Sequence[int] | Word
 Values = Mapping[str, Value]
 WORDS = ("invert", "ones", "zeros")
+MOST_VALUES = 1 << 20
+"""Values that a list may have; no element of a picture within the limits has so many."""
 SEGMENTS: dict[str, Segment] = {segment.name: segment for segment in (PIH, TON, RDI)}
 CUBE_FLAGS = "components.cube_flags"
 """Not an element of the syntax: all cube flags of a component at once, coded in canonical form."""
@@ -245,17 +247,20 @@ def _pattern(name: str) -> re.Pattern[str]:
 def parse_value(text: str) -> Value:
     """``3``, ``0x1f``, ``1,0,1``, ``1*160``, ``0*8,1*4``, ``invert``, ``ones`` or ``zeros``.
 
-    :raises ForceError: it is something else.
+    :raises ForceError: it is something else, or a list of more than :data:`MOST_VALUES`.
     """
     if text in WORDS:
         return text  # type: ignore[return-value]
     items: list[int] = []
-    try:
-        for word in text.split(","):
-            value, star, count = word.partition("*")
-            items += [int(value, 0)] * (int(count, 0) if star else 1)
-    except ValueError:
-        raise ForceError(f"'{text}': expected an integer, a list such as 1,0,1*8, or invert") from None
+    for word in text.split(","):
+        value, star, count = word.partition("*")
+        try:
+            number, times = int(value, 0), int(count, 0) if star else 1
+        except ValueError:
+            raise ForceError(f"'{text}': expected an integer, a list such as 1,0,1*8, or invert") from None
+        if len(items) + times > MOST_VALUES:
+            raise ForceError(f"'{text[:40]}': more than {MOST_VALUES} values")
+        items += [number] * times
     return items[0] if len(items) == 1 and "*" not in text else items
 
 

@@ -373,6 +373,8 @@ def test_values_and_files(tmp_path: Path) -> None:
     for wrong in ("", "1,x", "2*", "one"):
         with pytest.raises(ForceError):
             parse_value(wrong)
+    with pytest.raises(ForceError, match="more than 1048576 values"):
+        parse_value("1,0*1048576")
     path = tmp_path / "f.json"
     content = {
         "elements": {"PIH.level_idc": 52, "PIH.components[0].cube_flags": "zeros"},
