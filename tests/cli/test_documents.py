@@ -99,7 +99,8 @@ def options_anywhere() -> set[str]:
         command = waiting.pop()
         found = found | {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
         waiting += getattr(command, "commands", {}).values()
-    for file in (*(ROOT / "tools").rglob("*.py"), ROOT / "conformance/fuzz/__main__.py"):
+    fuzzer = (ROOT / "conformance/fuzz" / name for name in ("__main__.py", "worker.py"))
+    for file in (*(ROOT / "tools").rglob("*.py"), *fuzzer):
         found |= set(re.findall(r'"(--[a-z][\w-]*)"', file.read_text(encoding="utf-8")))
     return found
 
