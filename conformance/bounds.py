@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.generate.entry import MODELS_FOLDER
+from conformance.suite.choice import chosen_names
 from conformance.suite.records import PictureSuite
 from conformance.verify.engines import settings_of
 from refdec.codestream import parse
-from refdec.command import UsageError
 from refdec.decoder import decode_picture
 from refdec.integer import Graph, Model, golden, graphs_run_by, prove
 from refdec.models_io import ModelSet, bundled_models, eicci_file_name, file_name, open_models
@@ -82,16 +82,14 @@ def measure(
 
     :param models: folder of the model set instead of the suite's own.
     :param apart: pattern of streams that :attr:`Row.rest` leaves out.
-    :raises UsageError: the suite has no such stream.
+    :param only: patterns of the names of streams to decode; ``None``: all.
+    :raises UsageError: a pattern matches no stream.
     """
-    wanted = None if only is None else set(only)
-    unknown = (wanted or set()) - {record.name for record in suite.records}
-    if unknown:
-        raise UsageError(f"the suite has no stream {', '.join(sorted(unknown))}")
+    wanted = chosen_names([record.name for record in suite.records], only)
     sets: dict[Path | None, ModelSet] = {}
     seen: dict[Place, _Seen] = {}
     for record in suite.records:
-        if record.rejection is not None or (wanted is not None and record.name not in wanted):
+        if record.rejection is not None or record.name not in wanted:
             continue
         folder = models if models is not None else suite.models_folder(record)
         if folder not in sets:

@@ -19,7 +19,7 @@ def bounds(
         typer.Option("--models", help="Model set; the suite's own by default."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
+        list[str] | None, typer.Option("--only", help="Pattern of stream names, e.g. 'odd-*'. Repeatable.")
     ] = None,
     apart: Annotated[
         str, typer.Option("--apart", help="Pattern of streams without which the shares are shown as well.")

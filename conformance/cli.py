@@ -153,7 +153,9 @@ def verify(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Name of a stream of the suite. Repeatable.", rich_help_panel=STREAMS),
+        typer.Option(
+            "--only", help="Pattern of stream names, e.g. 'odd-*'. Repeatable.", rich_help_panel=STREAMS
+        ),
     ] = None,
     jobs: Annotated[
         int | None,

@@ -18,7 +18,7 @@ def coverage(
         Path | None, typer.Option("--models", help="Folder of the model set; the suite's own by default.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Name of a stream of the suite. Repeatable.")
+        list[str] | None, typer.Option("--only", help="Pattern of stream names, e.g. 'odd-*'. Repeatable.")
     ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=0, max=256, help="Processes; 0: in this one.")

@@ -16,7 +16,7 @@ from conformance.verify.engines import ENGINES
 from conformance.verify.external import parse_command
 from conformance.verify.outcome import Outcome
 from conformance.verify.run import DEFAULT_ENGINES, Options, default_jobs, verify_pictures
-from conformance.verify.suite import Suite, bundled_suite, open_suite
+from conformance.verify.suite import Suite, bundled_suite, open_suite, require_suite
 from conformance.verify.verifier import ENGINES as VECTOR_ENGINES
 from conformance.verify.verifier import verify_suite
 from refdec.command import UsageError, somebody_watches
@@ -100,6 +100,7 @@ def _suites(request: Request) -> tuple[Suite | None, PictureSuite | None]:
         return bundled_suite(), open_pictures(bundled_folder())
     if is_picture_suite(request.suite):
         return None, open_pictures(request.suite)
+    require_suite(request.suite)
     if request.decoder is not None or request.only is not None:
         raise UsageError(f"{request.suite} holds no pictures; --decoder and --only need a suite of pictures")
     return open_suite(request.suite), None

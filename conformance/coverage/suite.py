@@ -12,6 +12,7 @@ from typing import Any, Literal
 from conformance.coverage.record import Point, Recording, record
 from conformance.coverage.universe import reason, universe
 from conformance.executors import Done, Executor, InProcess, Raised
+from conformance.suite.choice import chosen_names
 from conformance.suite.records import PictureSuite, is_picture_suite, open_pictures
 from conformance.verify import synthetic
 from conformance.verify.run import SLOW_PIXELS
@@ -97,9 +98,13 @@ def cover(
 
     :param models: folder of the model set, ``None`` for the one that the suite is coded with.
     :param executor: who does the work; ``None``: this process.
+    :param only: patterns of the names of streams to decode; ``None``: all.
     :raises SuiteError: the suite cannot be read.
+    :raises UsageError: a pattern matches no stream.
     """
-    tasks = [task for task in tasks_of(folder) if only is None or task.name in only]
+    tasks = tasks_of(folder)
+    wanted = chosen_names([task.name for task in tasks], only)
+    tasks = [task for task in tasks if task.name in wanted]
     work = functools.partial(exercise, folder, models)
     found: dict[str, Exercised] = {}
     named = {task.name: task for task in tasks}

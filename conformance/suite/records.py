@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conformance.suite.fields import Fields, inside, read_json, read_limited
-from conformance.verify.suite import SuiteError
+from conformance.verify.suite import INDEX, SuiteError
 from refdec import errors
 from refdec.codestream import Dialect
 from refdec.codestream.profiles import LEVELS, PROFILE_NAMES, TRANSFORM_NAMES
@@ -30,7 +30,6 @@ from refdec.limits import DEFAULT_LIMITS
 from refdec.trace import Trace, TraceError, read_trace
 
 SCHEMA = "refconf-pictures-1"
-INDEX = "suite.json"
 GROUPS = ("must-decode", "may-reject", "must-reject")
 MAX_INDEX_BYTES = 64 << 20
 MAX_TRACE_BYTES = 64 << 20

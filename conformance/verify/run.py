@@ -21,6 +21,7 @@ from conformance.executors import (
     TimedOut,
 )
 from conformance.executors.choose import local_executor
+from conformance.suite.choice import chosen_names
 from conformance.suite.records import PictureSuite, Record
 from conformance.verify.engines import judge
 from conformance.verify.external import Command, judge_external
@@ -46,7 +47,7 @@ class Options:
     :param asked: whether the caller named the engines: then nothing is left out.
     :param command: somebody else's decoder, or ``None``.
     :param models: folder of the model set, ``None`` for the suite's own or the bundled one.
-    :param only: names of streams to run, ``None`` for all.
+    :param only: patterns of the names of streams to run, ``None`` for all.
     :param keep: keep decoded pictures for a report.
     :param executor: who does the work; ``None``: processes of this machine, as many as :attr:`jobs`.
     """
@@ -86,12 +87,8 @@ def verify_pictures(
 
 
 def _chosen(suite: PictureSuite, only: frozenset[str] | None) -> tuple[Record, ...]:
-    if only is None:
-        return suite.records
-    unknown = sorted(only - {record.name for record in suite.records})
-    if unknown:
-        raise UsageError(f"the suite has no stream {', '.join(unknown)}")
-    return tuple(record for record in suite.records if record.name in only)
+    wanted = chosen_names([record.name for record in suite.records], only)
+    return tuple(record for record in suite.records if record.name in wanted)
 
 
 def _all(suite: PictureSuite, records: Sequence[Record], options: Options) -> Generator[Outcome, None, None]:

@@ -16,13 +16,15 @@ from typing import Any
 from conformance.suite.fields import Fields, SuiteError, inside, read_json, read_limited
 
 FORMAT_VERSION = 1
+INDEX = "suite.json"
+"""Of a suite of pictures."""
 MANIFEST, PAYLOADS = "manifest.json", "payloads.json"
 GROUPS = ("streams", "malformed")
 MAX_INDEX_BYTES = 64 << 20
 MAX_STREAM_BYTES = 64 << 20
 MAX_STREAMS = 10_000
 
-__all__ = ["Suite", "SuiteError", "bundled_suite", "open_suite"]
+__all__ = ["Suite", "SuiteError", "bundled_suite", "open_suite", "require_suite"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,22 @@ def bundled_suite() -> Suite:
     return open_suite(Path(str(files("conformance").joinpath("vectors"))))
 
 
+def require_suite(folder: Path) -> None:
+    """:raises SuiteError: a folder has the index of neither kind of suite."""
+    if not folder.is_dir():
+        raise SuiteError(f"{folder} is no folder")
+    if not any((folder / name).exists() for name in (INDEX, MANIFEST)):
+        raise SuiteError(
+            f"{folder} holds no suite: neither {INDEX} (pictures) nor {MANIFEST} (entropy vectors)"
+        )
+
+
 def open_suite(folder: Path) -> Suite:
     """Read a suite.
 
     :raises SuiteError: a file is absent, or is not the one that the manifest means.
     """
+    require_suite(folder)
     manifest = Fields(read_json(folder / MANIFEST, MAX_INDEX_BYTES), MANIFEST)
     if manifest.any("refconf_suite") != FORMAT_VERSION:
         raise SuiteError(f"{folder / MANIFEST}: no suite manifest of format {FORMAT_VERSION}")

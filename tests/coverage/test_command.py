@@ -57,8 +57,14 @@ def test_reports(suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_json_to_standard_output(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = call(app, capsys, "coverage", suite, "--jobs", 0, "--only", "no-soc", "--json", "-")
+    done = call(app, capsys, "coverage", suite, "--jobs", 0, "--only", "no-*", "--json", "-")
     assert [stream["points"] for stream in json.loads(done.out)["streams"]] == [2]
+
+
+def test_a_misspelt_stream_is_told(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that says 0 % of everything would be taken for a result."""
+    done = call(app, capsys, "coverage", suite, "--jobs", 0, "--only", "no-soc", "--only", "minimum")
+    assert (done.code, done.err) == (2, "--only: the suite has no stream minimum\n")
 
 
 def test_a_stream_that_ends_otherwise_fails(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,6 +145,8 @@ def test_exit_codes(
     edit(copied, lambda index: index["streams"][0]["expect"].update(planar_sha256="1" * 64))
     assert call(app, capsys, *common, "--only", "first").code == 1
     assert call(app, capsys, *common, "--only", "nothing-of-the-kind").code == 2
+    assert call(app, capsys, *common, "--only", "bad-*", "--only", "nothing-*").code == 2
+    assert "2 vectors, 2 checks, all passed" in call(app, capsys, *common, "--only", "bad-[bc]*").out
     assert call(app, capsys, *common, "--html", tmp_path / "no/r.html").code == 2
     assert call(app, capsys, "verify", copied, "--models", tmp_path / "no").code == 2
     assert call(app, capsys, "verify", copied, "--decoder", "no-such-program {input} {output}").code == 2
@@ -174,3 +176,12 @@ def test_an_engine_that_hangs_or_dies_is_a_verdict(suite: PictureSuite, models: 
     outcomes = run.verify_pictures(suite, options)
     assert len(outcomes) == len(suite.records)
     assert "timeout" in {outcome.status for outcome in outcomes}
+
+
+@pytest.mark.parametrize("words", [(), ("--decoder", "cat {input} {output}"), ("--only", "first")])
+def test_a_folder_that_is_no_suite(words: tuple[str, ...], tmp_path: Path, capsys: Capture) -> None:
+    """Whatever else is asked: it is the folder that is wrong."""
+    absent = call(app, capsys, "verify", tmp_path / "no", *words)
+    assert (absent.code, absent.err) == (2, f"{tmp_path / 'no'} is no folder\n")
+    empty = call(app, capsys, "verify", tmp_path, *words)
+    assert empty.code == 2 and f"{tmp_path} holds no suite: neither suite.json" in empty.err
