@@ -40,7 +40,7 @@ __all__ = [
 
 
 def decode(
-    data: bytes,
+    data: bytes | bytearray | memoryview,
     models: ModelSet,
     *,
     dialect: Dialect = Dialect.T840,
@@ -140,7 +140,7 @@ def _filtered_picture(
 
 
 def decode_entropy(
-    data: bytes,
+    data: bytes | bytearray | memoryview,
     models: ModelSet,
     *,
     dialect: Dialect = Dialect.T840,

@@ -90,6 +90,11 @@ class ModelSet:
     loaded_eicci: dict[tuple[str, int], Model] = field(default_factory=dict)
     _eicci: dict[tuple[str, int], EicciModel] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, object]:
+        # Other processes get the models, and derive from them again what is kept beside them.
+        derived = ("_entropy", "_latent", "_synthesis", "_rectifier", "_eicci")
+        return {**self.__dict__, **{name: {} for name in derived}}
+
     def has(self, model_id: int, kind: str, component: int) -> bool:
         """Whether there is such a model or model file; a file may still turn out to be damaged."""
         if (model_id, kind, component) in self.loaded:

@@ -151,7 +151,7 @@ def _payload(substream: Substream) -> Payload:
 
 
 def parse(
-    data: bytes,
+    data: bytes | bytearray | memoryview,
     dialect: Dialect = Dialect.T840,
     limits: Limits = DEFAULT_LIMITS,
     check_conformance: bool = True,

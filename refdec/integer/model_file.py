@@ -79,6 +79,10 @@ class Model:
                 raise error.within(f"graph '{name}'") from None
         object.__setattr__(self, "digest", digest_of(*self._parts()))
 
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
+        # Pickled as its file, so that what is unpickled has been checked and proved like any other.
+        return read_model, (model_bytes(self),)
+
     def _parts(self) -> tuple[dict[str, Any], dict[str, IntArray]]:
         graphs: dict[str, Any] = {}
         tensors: dict[str, IntArray] = {}
