@@ -81,7 +81,7 @@ def require_rate(words: Words) -> None:
     if words.bpp is None and words.chroma_offset:
         raise UsageError("--chroma-offset goes with --bpp; give --delta-beta-uv")
     if words.bpp is not None and not 0 < words.bpp <= 100:
-        raise UsageError(f"--bpp {words.bpp}: expected a rate above 0")
+        raise UsageError(f"--bpp {words.bpp}: expected a rate above 0, at most 100")
     for name, value in (("--delta-beta", words.delta_beta), ("--delta-beta-uv", words.delta_beta_uv)):
         if value is not None and not -1069 <= value <= 702:
             raise UsageError(f"{name} {value}: expected -1069..702 (--force reaches -2048..2047)")

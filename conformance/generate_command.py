@@ -59,6 +59,8 @@ def generate(
         raise UsageError(f"{output} is no folder")
     spec = SuiteSpec(seed, names.index(profile) % 3, level, models, statements)
     patterns = tuple(only or ())
+    if sys.flags.optimize > 1:
+        raise UsageError("pages of a suite are docstrings, which python -OO (PYTHONOPTIMIZE=2) leaves out")
     try:
         items = chosen(spec, patterns)
     except ValueError as error:
