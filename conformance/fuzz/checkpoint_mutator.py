@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from random import Random
 
 from conformance.fuzz.bytes_mutator import odd_number
 from conformance.fuzz.target import MutateBytes
 
+ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, ValueError, RuntimeError, EOFError, MemoryError,
+)  # fmt: skip
+"""What reading a damaged archive ends in; encrypted members and unknown methods are among the last ones."""
 GLOBALS = (
     b"cconformance.fuzz.checkpoints\ncalled_by_a_pickle\n",
     b"cbuiltins\nprint\n",
@@ -30,7 +36,7 @@ def mutate_checkpoint(data: bytes, random: Random, mutate_bytes: MutateBytes) ->
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError):
+    except ARCHIVE_ERRORS:
         return mutate_bytes(data, random)
     if not members:
         return mutate_bytes(data, random)

@@ -131,6 +131,17 @@ def test_checkpoints_stay_archives_and_call_what_must_not_be_called() -> None:
     assert archives > 150 and calls > 5, (archives, calls)
 
 
+def test_damaged_archives_are_changed_too() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", bytes(range(200)))
+    whole = buffer.getvalue()
+    random = Random(7)
+    for place in range(0, len(whole), 3):
+        damaged = whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :]
+        assert isinstance(mutate_checkpoint(damaged, random, mutate_bytes), bytes)
+
+
 def test_a_call_from_a_pickle_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(path: Path, name: str) -> Checkpoint:
         pickle.loads(b"cconformance.fuzz.checkpoints\ncalled_by_a_pickle\n(tR.")
