@@ -63,13 +63,13 @@ def quality(real: FloatGraph, graph: Graph, report: CompilationReport, test: lis
     ("name", "scheme", "least"),
     [
         ("leaky_gates", "w16a16", 55),
-        ("leaky_gates", "w8a16", 35),
         ("leaky_gates", "w8a8", 15),
-        ("relu6_gates", "w16a16", 55),
         ("relu6_gates", "w8a16", 35),
-        ("relu6_gates", "w8a8", 15),
         ("attention", "w16a16", 50),
-        ("attention", "w8a16", 30),
+        pytest.param("leaky_gates", "w8a16", 35, marks=pytest.mark.slow),
+        pytest.param("relu6_gates", "w16a16", 55, marks=pytest.mark.slow),
+        pytest.param("relu6_gates", "w8a8", 15, marks=pytest.mark.slow),
+        pytest.param("attention", "w8a16", 30, marks=pytest.mark.slow),
     ],
 )
 def test_close_to_float_on_new_inputs(name: str, scheme: str, least: float) -> None:
