@@ -62,6 +62,8 @@ def decode(
         implemented.
     :raises ModelError: the model set lacks what the stream needs.
     :raises OperatingPointError: the stream does not list the operating point.
+    :raises TypeError: ``data`` is not of the kind of bytes, a path for instance.
+    :raises ValueError: an option is none of those that there are.
     """
     settings = Settings(
         engine,

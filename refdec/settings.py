@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ class Settings:
     :param eicci_first_tile: what the stream says about the first tile of the filter eICCI is used for all
         tiles, as the reference decoder does: for comparisons with its pictures.
     :param rectifier: let the model set's quantisation rectifier, if it has one, improve the latents.
+    :raises ValueError: ``channels`` or ``quality_rounding`` is none of these.
     """
 
     engine: str = "jit"
@@ -41,6 +43,12 @@ class Settings:
     ignore_post_filters: bool = False
     eicci_first_tile: bool = False
     rectifier: bool = True
+
+    def __post_init__(self) -> None:
+        if self.channels is not None and self.channels < 0:
+            raise ValueError(f"{self.channels} channels to keep: expected None, 0 or more")
+        if self.quality_rounding not in get_args(Rounding):
+            raise ValueError(f"quality_rounding {self.quality_rounding!r}: expected {get_args(Rounding)}")
 
 
 DEFAULT_SETTINGS = Settings()

@@ -163,8 +163,11 @@ def parse(
         methods raise when something is missing.
     :raises BitstreamError: the class says what is wrong. Where the other dialect's rules would accept the
         data the message says so; the dialect is never switched.
+    :raises TypeError: ``data`` is not of the kind of bytes. :raises ValueError: there is no such dialect.
     """
-    data = bytes(data)
+    # bytes() alone would take a number for a length, and a path for its name.
+    data = data if type(data) is bytes else bytes(memoryview(data))
+    dialect = Dialect(dialect)
     try:
         return _parse(data, dialect, limits, check_conformance)
     except BitstreamError as error:

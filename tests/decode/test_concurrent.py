@@ -57,9 +57,3 @@ def test_a_pickled_model_that_was_changed_is_refused(models: ModelSet) -> None:
     whole[len(whole) // 2] ^= 1
     with pytest.raises(ModelError, match="digest"):
         pickle.loads(bytes(whole))
-
-
-@pytest.mark.parametrize("kind", [bytearray, memoryview])
-def test_any_kind_of_bytes(models: ModelSet, kind: type[bytearray] | type[memoryview]) -> None:
-    data = files("conformance").joinpath("photos", "streams", "smallest.jai").read_bytes()
-    assert digest(kind(data), models, 1) == digest(data, models, 1)
