@@ -26,7 +26,6 @@ def bounds(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """For every layer: the sums that are proved possible, and those that the suite's streams reach."""
     from conformance.bounds import measure
     from conformance.suite.records import is_picture_suite, open_pictures
 

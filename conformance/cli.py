@@ -56,17 +56,44 @@ def _root(
         raise typer.Exit
 
 
-app.command(cls=GroupedCommand, short_help="Code a picture.")(encode)
-app.command(short_help="What of the decoder a suite exercises.")(coverage)
-app.command()(generate)
-app.command(short_help="For every layer: what is proved possible, and what a suite reaches.")(bounds)
-app.command(cls=GroupedCommand)(mutants)
-app.command(short_help="Write a suite for Fluster, with a launcher.")(fluster)
-app.command("suite-page", short_help="Write the page of a suite.")(suite_page)
+app.command(
+    cls=GroupedCommand,
+    short_help="Code a picture.",
+    help="Code a picture, at a rate (--bpp) or with a model and a displacement (--model, --delta-beta).",
+)(encode)
+app.command(
+    short_help="What of the decoder a suite exercises.",
+    help="Which statements, table entries, clips, header branches and refusals a suite exercises. "
+    "Exit code 1 if a stream does not end as its group says.",
+)(coverage)
+app.command(
+    help="Make a suite of streams from a seed. A run that was stopped goes on where it was.",
+)(generate)
+app.command(
+    short_help="For every layer: what is proved possible, and what a suite reaches.",
+    help="For every layer: the sums that are proved possible, and those that the suite's streams reach.",
+)(bounds)
+app.command(
+    cls=GroupedCommand,
+    help="Run a suite against decoders with one mistake each. Exit code 1 if one survives that must not.",
+)(mutants)
+app.command(
+    short_help="Write a suite for Fluster, with a launcher.",
+    help="Write a suite for Fluster, with a launcher that registers the decoders without patching it.",
+)(fluster)
+app.command(
+    "suite-page",
+    short_help="Write the page of a suite.",
+    help="Write the page of a suite: promises, how to run it, what it tests and what it does not.",
+)(suite_page)
 app.add_typer(evidence, name="evidence", short_help="Write this machine's digests; compare such files.")
 
 
-@app.command("import", short_help="Make a model set from the standard's checkpoints.")
+@app.command(
+    "import",
+    short_help="Make a model set from the standard's checkpoints.",
+    help="Make integer model files from the standard's checkpoints; a folder with only some of them is fine.",
+)
 def import_command(
     source: Annotated[
         Path, typer.Argument(metavar="DIR", help="Folder that holds VM_common_int and others.")
@@ -87,7 +114,6 @@ def import_command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make integer model files from the standard's checkpoints; a folder with only some of them is fine."""
     from conformance.importer.folder import SCHEMES, Options, import_folder
 
     if scheme not in SCHEMES:
@@ -114,7 +140,11 @@ def import_command(
     typer.echo(f"{len(report.written)} model files made in {output}")
 
 
-@app.command(cls=GroupedCommand, short_help="Check decoders against a suite.")
+@app.command(
+    cls=GroupedCommand,
+    short_help="Check decoders against a suite.",
+    help="Check decoders against what every vector and stream must give. Exit code 1 if any check fails.",
+)
 def verify(
     suite: Annotated[
         Path | None, typer.Argument(metavar="SUITE", help="Folder of a suite; the bundled ones by default.")
@@ -181,7 +211,6 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check decoders against what every vector and stream must give. Exit code 1 if any check fails."""
     from conformance.verify.report import as_json_text, print_table, succeeded, write_junit
     from conformance.verify_command import Request
     from conformance.verify_command import verify as run_verify

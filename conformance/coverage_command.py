@@ -32,10 +32,6 @@ def coverage(
         bool, typer.Option("--write", help="Put the statement ids into the suite's own records.")
     ] = False,
 ) -> None:
-    """Which statements, table entries, clips, header branches and refusals a suite exercises.
-
-    Exit code 1 if a stream does not end as its group says.
-    """
     from conformance.coverage import report
     from conformance.coverage.suite import cover
     from conformance.suite.records import is_picture_suite

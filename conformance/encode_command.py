@@ -83,7 +83,6 @@ def encode(
     check: arguments.Check = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Code a picture, at a rate (--bpp) or with a model and a displacement (--model, --delta-beta)."""
     words = Words(**locals())
     require_rate(words)
     started = time.perf_counter()

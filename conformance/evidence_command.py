@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from conformance.evidence.collect import Voice
 
 evidence = typer.Typer(
-    help="Run the suites on this machine and write one file of digests; compare such files."
+    help="Run the suites on this machine and write one file of digests; compare such files. "
+    "Exit code 1 if a stream is not as its suite states."
 )
 
 
@@ -55,7 +56,6 @@ def run(
         str | None, typer.Option("--target", help="Name of this machine in tables; made up by default.")
     ] = None,
 ) -> None:
-    """Decode suites and keep a digest of every stage. Exit code 1 if a stream is not as its suite states."""
     if context.invoked_subcommand is not None:
         return
     if output is None:
@@ -175,7 +175,9 @@ def require_numba() -> bool:
     return not config.DISABLE_JIT
 
 
-@evidence.command()
+@evidence.command(
+    help="Compare files of evidence. Exit code 1 if a digest differs or nothing can be compared."
+)
 def compare(
     files: Annotated[
         list[Path],
@@ -183,7 +185,6 @@ def compare(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare files of evidence. Exit code 1 if a digest differs or nothing can be compared."""
     from conformance.evidence.compare import compare as compare_two
     from conformance.evidence.compare import rows
     from conformance.evidence.record import read

@@ -28,7 +28,6 @@ def fluster(
         ),
     ] = None,
 ) -> None:
-    """Write a suite for Fluster, with a launcher that registers the decoders without patching it."""
     from conformance.fluster.export import OURS, Foreign, export
     from conformance.suite.records import is_picture_suite, open_pictures
     from conformance.verify.external import parse_command

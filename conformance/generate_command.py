@@ -42,7 +42,6 @@ def generate(
     as_list: Annotated[bool, typer.Option("--list", help="Name the streams and make nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a suite of streams from a seed. A run that was stopped goes on where it was."""
     from conformance.generate.entry import LITE, SYNTHETIC, SuiteSpec
     from conformance.generate.run import chosen, generate_suite
     from conformance.verify.run import default_jobs
@@ -59,8 +58,6 @@ def generate(
         raise UsageError(f"{output} is no folder")
     spec = SuiteSpec(seed, names.index(profile) % 3, level, models, statements)
     patterns = tuple(only or ())
-    if sys.flags.optimize > 1:
-        raise UsageError("pages of a suite are docstrings, which python -OO (PYTHONOPTIMIZE=2) leaves out")
     try:
         items = chosen(spec, patterns)
     except ValueError as error:

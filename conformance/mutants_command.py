@@ -76,7 +76,6 @@ def mutants(
         str | None, typer.Option("--title", help="Heading in the Markdown file.", rich_help_panel=REPORTS)
     ] = None,
 ) -> None:
-    """Run a suite against decoders with one mistake each. Exit code 1 if one survives that must not."""
     from conformance.mutants.catalogue import CATALOGUE
     from conformance.mutants.report import as_json, markdown, print_run, write_html
     from conformance.mutants.run import Options, Run, run_mutants

@@ -34,7 +34,6 @@ def suite_page(
         typer.Option("--mutants", help=f"JSON of refconf mutants; SUITE/{MUTANTS}, if it is there."),
     ] = None,
 ) -> None:
-    """Write the page of a suite: promises, how to run it, what it tests and what it does not."""
     from conformance.suite.contents import contents_of
     from conformance.suite.measured import read_coverage, read_mutants
     from conformance.suite.page import write_page

@@ -166,7 +166,11 @@ def _root(
         raise typer.Exit
 
 
-@app.command(cls=GroupedCommand, short_help="Every field of a codestream with its bit offset.")
+@app.command(
+    cls=GroupedCommand,
+    short_help="Every field of a codestream with its bit offset.",
+    help="Every field of a codestream with its bit offset, the substreams, and what follows from them.",
+)
 def info(
     stream: StreamArgument,
     as_json: JsonOption = False,
@@ -174,7 +178,6 @@ def info(
     max_pixels: MaxPixelsOption = None,
     max_input: MaxInputOption = None,
 ) -> None:
-    """Every field of a codestream with its bit offset, the substreams, and what follows from them."""
     from refdec.codestream import parse
     from refdec.codestream.describe import as_text, describe
 
@@ -183,7 +186,10 @@ def info(
     typer.echo(json.dumps(description, indent=1) if as_json else as_text(description))
 
 
-@app.command(cls=GroupedCommand)
+@app.command(
+    cls=GroupedCommand,
+    help="Decode a codestream to a picture file. Nothing appears at OUT unless the picture is whole.",
+)
 def decode(
     stream: StreamArgument,
     output: Annotated[
@@ -208,7 +214,6 @@ def decode(
     max_input: MaxInputOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode a codestream to a picture file. Nothing appears at OUT unless the picture is whole."""
     from refdec.decode_command import DecodeJob, decode_file
     from refdec.settings import Settings
 
@@ -239,7 +244,11 @@ def decode(
         typer.echo(json.dumps(facts.as_dict()) if as_json else str(facts))
 
 
-@app.command(cls=GroupedCommand, short_help="Decode and write the digest of every stage.")
+@app.command(
+    cls=GroupedCommand,
+    short_help="Decode and write the digest of every stage.",
+    help="Decode and write the digest of every named tensor, in decoding order.",
+)
 def trace(
     stream: StreamArgument,
     output: Annotated[
@@ -269,7 +278,6 @@ def trace(
     max_input: MaxInputOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decode and write the digest of every named tensor, in decoding order."""
     from refdec.atomic_file import STDOUT
     from refdec.codestream import parse
     from refdec.settings import Settings
@@ -317,7 +325,10 @@ def trace(
     typer.echo(json.dumps(summary) if as_json else f"{output}: {writer.count} tensors")
 
 
-@app.command(short_help="Name the first divergence of two traces.")
+@app.command(
+    short_help="Name the first divergence of two traces.",
+    help="Name the first divergence of two traces, in decoding order. Exit code 1 if there is one.",
+)
 def compare(
     expected: Annotated[Path, typer.Argument(help="Trace that is right.")],
     found: Annotated[Path, typer.Argument(help="Trace to judge.")],
@@ -326,7 +337,6 @@ def compare(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Name the first divergence of two traces, in decoding order. Exit code 1 if there is one."""
     from refdec.compare import compare as compare_traces
     from refdec.trace import read_trace
 

@@ -26,9 +26,8 @@ models_app = typer.Typer(
 SetArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the model set.")]
 
 
-@models_app.command("list")
+@models_app.command("list", help="The files of a model set.")
 def list_command(directory: SetArgument, as_json: JsonOption = False) -> None:
-    """The files of a model set."""
     from refdec.models_io import COMPONENT_NAMES, eicci_kind, open_models
 
     rows: list[dict[str, object]] = [
@@ -54,9 +53,11 @@ def list_command(directory: SetArgument, as_json: JsonOption = False) -> None:
     _print(rows, directory, as_json)
 
 
-@models_app.command("check")
+@models_app.command(
+    "check",
+    help="Read every file of a model set: digest, shapes, ranges, and the proof that nothing overflows.",
+)
 def check_command(directory: SetArgument, as_json: JsonOption = False) -> None:
-    """Read every file of a model set: digest, shapes, ranges, and the proof that nothing overflows."""
     from refdec.models_io import COMPONENT_NAMES, eicci_kind, open_models
 
     model_set = open_models(directory)
@@ -86,7 +87,11 @@ def check_command(directory: SetArgument, as_json: JsonOption = False) -> None:
         raise typer.Exit(MISMATCH)
 
 
-@models_app.command("prove")
+@models_app.command(
+    "prove",
+    help="The overflow proof: what no accumulator can exceed, bits, head-room; "
+    "and that the bounds are tight.",
+)
 def prove_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Model file, or the folder of a set.")],
     every: Annotated[
@@ -100,7 +105,6 @@ def prove_command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The overflow proof: what no accumulator can exceed, bits, head-room; and that the bounds are tight."""
     from refdec.integer.model_file import load_model
     from refdec.models_io import open_models
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help=__doc__,
+    help="Fuzz, replay one input, write the report.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -20,7 +20,9 @@ Work = Annotated[Path, typer.Option("--work", help="Folder of corpora, findings 
 DEFAULT = Path("build/fuzz")
 
 
-@app.command()
+@app.command(
+    help="Fuzz targets in turn, one process at a time; an earlier run in the same folder is continued."
+)
 def run(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...")] = None,
     work: Work = DEFAULT,
@@ -33,7 +35,6 @@ def run(
         bool, typer.Option("--foreground", help="Keep the priority; by default everything else goes first.")
     ] = False,
 ) -> None:
-    """Fuzz targets in turn, one process at a time; an earlier run in the same folder is continued."""
     from conformance.fuzz.driver import fuzz, lower_priority
     from conformance.fuzz.target import targets
 
@@ -48,19 +49,20 @@ def run(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(
+    help="Give files to a target, outside of the fuzzer: what it answers, or the traceback of a finding."
+)
 def replay(
     name: Annotated[str, typer.Argument(metavar="TARGET")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
 ) -> None:
-    """Give files to a target, outside of the fuzzer: what it answers, or the traceback of a finding."""
     from conformance.fuzz.target import execute, targets
 
     for path in files:
         print(path.name, execute(targets()[name], path.read_bytes()), flush=True)
 
 
-@app.command()
+@app.command(help="Measure what the corpora reach, and write the page about it all.")
 def report(
     work: Work = DEFAULT,
     output: Annotated[Path, typer.Option("--output", "-o")] = Path("docs/results/fuzz.md"),
@@ -68,7 +70,6 @@ def report(
         float, typer.Option("--seconds", help="To measure a corpus; 0: as measured before.")
     ] = 20.0,
 ) -> None:
-    """Measure what the corpora reach, and write the page about it all."""
     from conformance.fuzz.measure import measure, read_reached, write_reached
     from conformance.fuzz.report import write_report
     from conformance.fuzz.target import targets
@@ -82,9 +83,8 @@ def report(
     write_report(work, output, reached, Path("tests/data/regressions"))
 
 
-@app.command("list")
+@app.command("list", help="The targets and what they read.")
 def list_targets() -> None:
-    """The targets and what they read."""
     from conformance.fuzz.target import targets
 
     for target in targets().values():

@@ -7,6 +7,7 @@ test, and what a failure means. Its first paragraph is the purpose of each strea
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from conformance.generate.models import SyntheticModels
 from conformance.generate.plan import Plan, Refused
 from conformance.suite.records import Group
 from refdec.codestream.profiles import TRANSFORM_NAMES, level_models
+from refdec.command import UsageError
 
 Make = Callable[..., "Plan | Refused"]
 
@@ -107,7 +109,12 @@ def recipe(
 
 
 def all_items() -> list[Item]:
-    """Every stream of every recipe, in the order of registration."""
+    """Every stream of every recipe, in the order of registration.
+
+    :raises UsageError: Python runs without docstrings, which are the recipes' pages.
+    """
+    if sys.flags.optimize > 1:
+        raise UsageError("pages of a suite are docstrings, which python -OO (PYTHONOPTIMIZE=2) leaves out")
     from conformance.generate import recipes  # noqa: F401
 
     return [item for each in RECIPES.values() for item in each.items]

@@ -237,3 +237,26 @@ def test_import_command(tmp_path: Path, capsys: Capture) -> None:
         target = tmp_path / ("out" if words else "out/model3/entropy_UV.safetensors")
         assert call(app, capsys, "import", tmp_path / "in", "-o", target, *words).code == 2
     assert call(app, capsys, "import", tmp_path / "empty", "-o", tmp_path / "out").code == 2
+
+
+def test_help_and_messages_without_docstrings() -> None:
+    """Under ``python -OO`` every command still says what it does; what needs docstrings says so."""
+    code = (
+        "import sys, typer, conformance.cli, conformance.fuzz.__main__ as fuzz, refdec.cli\n"
+        "def walk(name, command):\n"
+        "    if not (command.help and command.get_short_help_str()): raise ValueError(name)\n"
+        "    for key, inner in getattr(command, 'commands', {}).items():\n"
+        "        walk(f'{name} {key}', inner)\n"
+        "for app in (refdec.cli.app, conformance.cli.app, fuzz.app):\n"
+        "    walk('', typer.main.get_command(app))\n"
+        "from refdec.command import run\n"
+        "sys.exit(run(conformance.cli.app, ['generate', '-o', 'suite', '--list']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "docstrings" in done.stderr
