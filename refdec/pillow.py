@@ -11,6 +11,9 @@ Pictures are ``RGB``, or ``YCbCr`` with chroma repeated to full resolution where
 colour. Samples above 8 bits are rounded to 8, since Pillow has no deeper colour;
 :func:`refdec.decoder.decode` gives all bits. Different pictures may be decoded in different threads at once,
 and one picture may be asked for by several.
+
+No media type is registered: IANA's ``image/jaii`` is for files of ISO/IEC 6048-5, which hold codestreams as
+items, and for a codestream alone none is known.
 """
 
 from __future__ import annotations
@@ -102,6 +105,7 @@ class JpegAiImageFile(ImageFile.ImageFile):
         """Decode, the first time that samples are asked for.
 
         :raises OSError: the stream is damaged or ends too early, or a model that it needs is missing.
+        :raises ValueError: the picture was closed.
         :raises PIL.Image.DecompressionBombError: decoding would take more memory than the limits allow.
         """
         with self._decoding:
@@ -124,6 +128,12 @@ class JpegAiImageFile(ImageFile.ImageFile):
             raise Image.DecompressionBombError(str(error)) from error
         except (BitstreamError, ModelError) as error:
             raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        """As Pillow's own: samples cannot be had any more. A decode in another thread is waited for."""
+        with self._decoding:
+            super().close()
+            self._stream = None
 
     def load_seek(self, _position: int) -> None:
         """Nothing: that it is here tells :class:`PIL.ImageFile.Parser` to leave decoding to :meth:`load`."""

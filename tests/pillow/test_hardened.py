@@ -109,6 +109,21 @@ def test_the_callers_file_stays_open_and_ours_is_closed(decodes: list[int]) -> N
     picture.close()
 
 
+def test_a_closed_picture_is_not_decoded(decodes: list[int]) -> None:
+    for loaded in (False, True):
+        picture = Image.open(SMALLEST)
+        if loaded:
+            picture.load()
+        picture.close()
+        picture.close()
+        with pytest.raises(ValueError, match="Operation on closed image"):
+            picture.load()
+        with pytest.raises(ValueError, match="Operation on closed image"):
+            np.asarray(picture)
+    assert len(decodes) == 1
+    assert Image.MIME.get(pillow.FORMAT) is None
+
+
 @pytest.mark.parametrize("piece", [100, len(DATA)])
 def test_the_incremental_parser(piece: int, decodes: list[int]) -> None:
     parser = ImageFile.Parser()
