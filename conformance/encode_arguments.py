@@ -100,7 +100,12 @@ QualityRounding = Annotated[
     ),
 ]
 Roi = Annotated[
-    list[str] | None, _option(RATE, "--roi", help="x,y,w,h:q gives a rectangle index q. Repeatable.")
+    list[str] | None,
+    _option(
+        RATE,
+        "--roi",
+        help="x,y,w,h:q gives a rectangle index q; its part beyond the picture is cut off. Repeatable.",
+    ),
 ]
 
 CubeFlags = Annotated[str, _option(TOOLS, "--cube-flags", help="auto or off.")]

@@ -138,7 +138,7 @@ def _encoder(words: Words) -> Iterator[Encoder]:
     source = read_source(words)
     if words.reconstruction is not None:
         require_format(words.reconstruction.suffix[1:], source.colour, source.subsampling)
-    quality_map = read_quality(words, source.size)
+    quality_map = read_quality(words, source.size, source.shown)
     with machine(_models(words.models), words.engine, words.threads) as computing:
         yield Encoder(source, computing, tools, quality_map, where, words.chroma_offset)
 

@@ -47,16 +47,16 @@ def read_source(words: Words) -> Source:
     return make_source(picture, chroma, coded_size=_size("--coded-size", words.coded_size))
 
 
-def read_quality(words: Words, size: tuple[int, int]) -> Any:
+def read_quality(words: Words, size: tuple[int, int], shown: tuple[int, int]) -> Any:
     """The quality map, ``None`` without one.
 
-    :param size: coded rows and columns.
+    :param size: coded rows and columns; ``shown``: those of the picture.
     """
     from conformance.encoder.quality import interest_map, load_map, parse_interest
 
     if words.quality_map is not None:
         return load_map(words.quality_map, size)
-    return interest_map([parse_interest(text) for text in words.roi], size) if words.roi else None
+    return interest_map([parse_interest(text) for text in words.roi], size, shown) if words.roi else None
 
 
 def _size(name: str, text: str | None) -> tuple[int, int] | None:

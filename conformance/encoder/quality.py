@@ -57,15 +57,24 @@ def parse_interest(text: str) -> Interest:
     return found
 
 
-def interest_map(interests: Sequence[Interest], size: tuple[int, int]) -> Int8:
+def interest_map(
+    interests: Sequence[Interest], size: tuple[int, int], shown: tuple[int, int] | None = None
+) -> Int8:
     """0, and the index of a rectangle wherever a latent sample's 16 x 16 block touches it; later ones win.
 
+    What of a rectangle lies beyond the picture is cut off.
+
     :param size: coded rows and columns in luma samples.
+    :param shown: rows and columns of the picture, where less than what is coded.
+    :raises QualityMapError: a rectangle lies wholly outside of the picture.
     """
+    bottom, right = shown or size
     out = np.zeros(latent_size(*size), np.int8)
     for item in interests:
-        if item.x >= size[1] or item.y >= size[0]:
-            raise QualityMapError(f"the rectangle at {item.x},{item.y} lies outside of the picture")
+        if item.x >= right or item.y >= bottom:
+            raise QualityMapError(
+                f"the rectangle at {item.x},{item.y} lies outside of the picture of {right} x {bottom}"
+            )
         rows = slice(item.y // STEP, -(-(item.y + item.h) // STEP))
         columns = slice(item.x // STEP, -(-(item.x + item.w) // STEP))
         out[rows, columns] = item.index

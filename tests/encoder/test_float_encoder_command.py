@@ -201,3 +201,14 @@ def test_rectangles_cover_every_block_they_touch() -> None:
     for wrong in ("0,0,1,1:9", "0,0,0,1:3", "-1,0,1,1:3", "0,0,1,1"):
         with pytest.raises(QualityMapError):
             parse_interest(wrong)
+
+
+def test_rectangles_are_cut_at_the_picture_and_must_touch_it() -> None:
+    beyond, whole = parse_interest("64,64,256,256:4"), parse_interest("64,64,136,86:4")
+    np.testing.assert_array_equal(interest_map([beyond], (150, 200)), interest_map([whole], (150, 200)))
+    for outside in ("200,0,1,1:4", "0,150,9,9:4"):
+        with pytest.raises(QualityMapError, match="outside of the picture of 200 x 150"):
+            interest_map([parse_interest(outside)], (150, 200))
+    # 40 x 30 samples are coded as 64 x 64
+    with pytest.raises(QualityMapError, match="outside of the picture of 40 x 30"):
+        interest_map([parse_interest("45,0,9,9:4")], (64, 64), (30, 40))
