@@ -276,6 +276,30 @@ def test_instructions_are_counted_by_class() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "integers", "floats"),
+    [
+        ("power", "mulld vmuluwm vadduwm vminsw vcmpgtsw vperm xxlor xxswapd lxvd2x stxvd2x lfd stfd mffprd",
+         "fadd fmadds fctidz fcfidu xsadddp xvmulsp xscvdpsxds vaddfp vcfsx"),
+        ("z", "msr msgfr mh ar dsgr lpr vmlhw vmalf vaf vesravf vfaeb vfenezbs vceqb vlgvf vsel ld std",
+         "aebr adb meebr mdbr sqdbr cdbr ledbra cegbr cfebra vfadb wfmdb vcdgb wcgdb vledb"),
+        ("neon", "vmlal.s16 vmull.s16 vmla.i32 vmul.i32 vadd.i32 vmov.f64 vmov.32 vmin.s32 add vldr vst1.16",
+         "vadd.f32 vmla.f32 vcvt.f32.s32 vcvt.s32.f64 vsqrt.f64 vcmp.f32"),
+        ("risc-v", "mul mulw vmul.vv vwmacc.vx vadd.vv vfirst.m fence fmv.x.d fld",
+         "fadd.s fmadd.d fcvt.w.s feq.d vfadd.vv vfwmacc.vf vfncvt.f.f.w vmfeq.vv"),
+    ],
+)  # fmt: skip
+def test_floats_are_told_from_integers(kind: str, integers: str, floats: str) -> None:
+    def lines(words: str) -> str:
+        return "f:\n" + "".join(f"\t{word}\tq1, 2, 3\n" for word in words.split())
+
+    found = instructions.count(lines(integers), kind)
+    assert found["float"] == 0 and found["instructions"] == len(integers.split())
+    assert all(n for name, n in found.items() if name != "float"), found
+    found = instructions.count(lines(floats), kind)
+    assert found["float"] == found["instructions"] == len(floats.split())
+
+
+@pytest.mark.parametrize(
     "words",
     [
         (),

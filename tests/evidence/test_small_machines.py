@@ -1,8 +1,12 @@
-"""What breaks where an address has 32 bits: lengths that ``len()`` cannot say."""
+"""What breaks on machines with 32 bits or without a compiler: ``len()`` of long ranges, and imports."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +44,25 @@ def test_a_header_with_elements_of_any_length(monkeypatch: pytest.MonkeyPatch) -
     draw_headers.draw_picture_header(draw_headers.Draws(Splitmix(1)))
     draw_headers.draw_rendering(draw_headers.Draws(Splitmix(2)))
     assert 3 in seen
+
+
+def test_golden_needs_neither_numba_nor_torch(tmp_path: Path) -> None:
+    """A processor that nobody has made Numba for: refconf starts, golden decodes."""
+    program = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("numba", "llvmlite", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from conformance.__main__ import main
+sys.exit(main())
+"""
+
+    path = tmp_path / "golden.json"
+    words = ["evidence", "--engine", "golden", "--only", "plain-64x64", "--output", str(path)]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(path.read_text())["engine"]["ran"]["entropy"] == ["golden"]
