@@ -91,7 +91,7 @@ def measure(
     for record in suite.records:
         if record.rejection is not None or record.name not in wanted:
             continue
-        folder = models if models is not None else suite.models_folder(record)
+        folder = models if models is not None else suite.whole_models_folder(record)
         if folder not in sets:
             sets[folder] = bundled_models() if folder is None else open_models(folder)
         other = record.model_set not in (None, MODELS_FOLDER) and models is None

@@ -102,7 +102,7 @@ def cover(
     :raises SuiteError: the suite cannot be read.
     :raises UsageError: a pattern matches no stream.
     """
-    tasks = tasks_of(folder)
+    tasks = tasks_of(folder, own_models=models is None)
     wanted = chosen_names([task.name for task in tasks], only)
     tasks = [task for task in tasks if task.name in wanted]
     work = functools.partial(exercise, folder, models)
@@ -121,17 +121,18 @@ def cover(
     return Coverage(folder.name, streams, shortest)
 
 
-def tasks_of(folder: Path) -> list[Task]:
+def tasks_of(folder: Path, own_models: bool = True) -> list[Task]:
     """The streams of a suite of pictures or of entropy vectors.
 
+    :param own_models: the suite's own models are to be used, and must be there.
     :raises SuiteError: the suite cannot be read.
     """
     if is_picture_suite(folder):
-        return list(_pictures(open_pictures(folder)))
+        return list(_pictures(open_pictures(folder), own_models))
     return list(_vectors(open_suite(folder)))
 
 
-def _pictures(suite: PictureSuite) -> Iterator[Task]:
+def _pictures(suite: PictureSuite, own_models: bool) -> Iterator[Task]:
     expected: dict[str, Expected] = {
         "must-decode": "decodes",
         "may-reject": "either",
@@ -145,7 +146,7 @@ def _pictures(suite: PictureSuite) -> Iterator[Task]:
             operating_point=r.operating_point,
         )
         pixels = 0 if r.picture is None else r.picture.width * r.picture.height
-        folder = suite.models_folder(r)
+        folder = suite.whole_models_folder(r) if own_models else None
         yield Task(r.name, suite.stream(r), r.dialect, settings, expected[r.group], pixels, folder)
 
 

@@ -108,7 +108,7 @@ def _vector(suite: PictureSuite, record: Record, folder: Path, resources: Path) 
         facts["channels"] = record.channels
     if record.model_set is not None:
         facts["models"] = f"models/{record.model_set}"
-        copy, own = folder / facts["models"], suite.models_folder(record)
+        copy, own = folder / facts["models"], suite.whole_models_folder(record)
         if own is not None and not copy.exists():
             shutil.copytree(own, copy)
     vector = {"name": name, "source": "", "source_checksum": "__skip__", "input_file": target.name}
@@ -129,7 +129,7 @@ def _vector(suite: PictureSuite, record: Record, folder: Path, resources: Path) 
 def _md5(suite: PictureSuite, record: Record, data: bytes) -> str:
     """MD5 of the picture that the record states by its SHA-256."""
     assert record.picture is not None
-    own = suite.models_folder(record)
+    own = suite.whole_models_folder(record)
     models = bundled_models() if own is None else open_models(own)
     planes = decode_picture(parse(data, record.dialect), models, settings_of(record, "jit")).planes
     if planar_digest(planes) != record.planar_sha256:

@@ -20,6 +20,10 @@ class SuiteError(RefdecError):
     code = "suite"
 
 
+class IncompleteSuiteError(SuiteError):
+    """A suite without all of the models that its index names."""
+
+
 class Fields:
     """A JSON object and where it stands.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.suite.fields import Fields, inside, read_json, read_limited
+from conformance.suite.fields import Fields, IncompleteSuiteError, inside, read_json, read_limited
 from conformance.verify.suite import INDEX, SuiteError
 from refdec import errors
 from refdec.codestream import Dialect
@@ -140,6 +140,23 @@ class PictureSuite:
         :raises SuiteError: the folder leads out of the suite.
         """
         return None if record.model_set is None else inside(self.folder, record.model_set)
+
+    def whole_models_folder(self, record: Record) -> Path | None:
+        """The same, for whoever decodes with it.
+
+        :raises IncompleteSuiteError: a model that the record names is not there.
+        :raises SuiteError: the folder leads out of the suite.
+        """
+        folder = self.models_folder(record)
+        if folder is None:
+            return None
+        for path in [folder / name for name in record.models] if folder.is_dir() else [folder]:
+            if not path.exists():
+                raise IncompleteSuiteError(
+                    f"{path} is missing: the suite is incomplete, and its index names models by digest; make "
+                    f"it again with the seed and profile that it had: refconf generate -o {self.folder}"
+                )
+        return folder
 
 
 def checked_trace(path: Path) -> Trace:

@@ -22,6 +22,7 @@ from conformance.executors import (
 )
 from conformance.executors.choose import local_executor
 from conformance.suite.choice import chosen_names
+from conformance.suite.fields import IncompleteSuiteError
 from conformance.suite.records import PictureSuite, Record
 from conformance.verify.engines import judge
 from conformance.verify.external import Command, judge_external
@@ -144,7 +145,7 @@ def judge_task(suite: PictureSuite, models: Path | None, keep: bool, task: tuple
 
 def model_folder(suite: PictureSuite, record: Record, asked: Path | None) -> Path | None:
     """The model set of a stream: what the caller asks for, the suite's own, or (``None``) the bundled one."""
-    return asked if asked is not None else suite.models_folder(record)
+    return asked if asked is not None else suite.whole_models_folder(record)
 
 
 @functools.cache
@@ -181,7 +182,7 @@ def external_task(suite: PictureSuite, command: Command, options: Options, recor
     """One stream under somebody else's decoder."""
     try:
         models = model_set(model_folder(suite, record, options.models))
-    except ModelError:
+    except (ModelError, IncompleteSuiteError):
         models = None
     try:
         return judge_external(suite, record, command, options.timeout, models, keep=options.keep)

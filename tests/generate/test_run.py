@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,25 @@ def test_bounds_hold_and_say_who_reached_them(made: tuple[Path, Summary], capsys
     assert [r.percent for r in both] == [r.percent for r in rows] and any(r.rest is None for r in both)
     done = call(app, capsys, "bounds", made[0], "--only", "smallest")
     assert done.code == 0 and "hyper_scale_decoder\tconv1\tconv\t" in done.out, done.err
+
+
+def test_a_suite_without_its_models_is_incomplete(
+    made: tuple[Path, Summary], tmp_path: Path, capsys: Capture
+) -> None:
+    folder = shutil.copytree(made[0], tmp_path / "suite")
+    name = next(record.name for record in open_pictures(folder).records if record.models)
+    for pattern in ("entropy_Y.*", "*"):
+        for path in (folder / "models").rglob(pattern):
+            path.unlink() if path.is_file() else None
+        if pattern == "*":
+            shutil.rmtree(folder / "models")
+        for words in (["verify", folder, "-j", 0], ["bounds", folder, "--only", name], ["coverage", folder]):
+            done = call(app, capsys, *words)
+            assert done.code == 2 and done.err.count("\n") == 1, done
+            assert "is incomplete" in done.err and "refconf generate -o" in done.err
+    # somebody else's decoder has models of its own
+    done = call(app, capsys, "verify", folder, "-j", 0, "--only", name, "--decoder", "false {input} {output}")
+    assert done.code == 1 and "incomplete" not in done.err + done.out
 
 
 def test_a_witness_comes_near_to_the_bound(tmp_path: Path) -> None:
