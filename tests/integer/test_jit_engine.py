@@ -178,3 +178,25 @@ def test_errors_are_those_of_the_interface() -> None:
         run(crop, {"x": np.zeros((1, 2, 2), np.int16)}, (3, 3))
     with pytest.raises(ResourceLimitError):
         run(attention_block(), {"x": np.broadcast_to(np.int16(0), (16, 2900, 2900))}, (1, 1))
+
+
+def test_shapes_are_worked_out_once_for_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered is bounded, and a size that a graph cannot run at is refused each time."""
+    graph = Graph((GraphInput("x", 2, -9, 9),), (conv_node("c", "x", 2, 2, 3),), ("c",))
+    asked: list[tuple[int, int]] = []
+    shapes = Graph.shapes
+
+    def counted(self: Graph, sizes: dict[str, tuple[int, int]], size: tuple[int, int]) -> object:
+        asked.append(size)
+        return shapes(self, sizes, size)
+
+    monkeypatch.setattr(Graph, "shapes", counted)
+    for size in ((4, 5), (4, 6), (4, 5), (4, 6)):
+        jit.run(graph, {"x": np.ones((2, *size), np.int16)}, size)
+    assert asked == [(4, 5), (4, 6)]
+    for rows in range(1, 3 * runner.PLANS):
+        jit.run(graph, {"x": np.ones((2, rows, 3), np.int16)}, (rows, 3))
+    assert len(runner.compiled(graph)._plans) == runner.PLANS
+    for _ in range(2):
+        with pytest.raises(ModelError):
+            jit.run(graph, {"x": np.ones((2, 0, 3), np.int16)}, (0, 3))

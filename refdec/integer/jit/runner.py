@@ -54,7 +54,6 @@ class Compiled:
     ) -> Plan:
         graph = self._graph()
         assert graph is not None
-        shapes = graph.shapes(sizes, size)
         key = (tuple(sizes[item.name] for item in graph.inputs), size, outputs, threads)
         with self._lock:
             plan = self._plans.pop(key, None)
@@ -62,7 +61,7 @@ class Compiled:
                 lowered = self._lowered.get(outputs)
                 if lowered is None:
                     lowered = self._lowered[outputs] = Lowering(graph, outputs).lower()
-                plan = make_plan(lowered, shapes, threads)
+                plan = make_plan(lowered, graph.shapes(sizes, size), threads)
             self._plans[key] = plan
             while len(self._plans) > PLANS:
                 self._plans.popitem(last=False)
