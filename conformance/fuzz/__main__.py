@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,11 +37,8 @@ def run(
     ] = False,
 ) -> None:
     from conformance.fuzz.driver import fuzz, lower_priority
-    from conformance.fuzz.target import targets
 
-    unknown = sorted(set(names or ()) - targets().keys())
-    if unknown:
-        raise typer.BadParameter(f"no target '{unknown[0]}'; there are {', '.join(targets())}")
+    _require_targets(names or ())
     if not foreground:
         lower_priority()
     fuzz(
@@ -54,10 +52,11 @@ def run(
 )
 def replay(
     name: Annotated[str, typer.Argument(metavar="TARGET")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False)],
 ) -> None:
     from conformance.fuzz.target import execute, targets
 
+    _require_targets([name])
     for path in files:
         print(path.name, execute(targets()[name], path.read_bytes()), flush=True)
 
@@ -89,6 +88,14 @@ def list_targets() -> None:
 
     for target in targets().values():
         print(f"{target.name:16s}{target.purpose}")
+
+
+def _require_targets(names: Sequence[str]) -> None:
+    from conformance.fuzz.target import targets
+
+    for name in names:
+        if name not in targets():
+            raise typer.BadParameter(f"no target '{name}'; there are {', '.join(targets())}")
 
 
 def main() -> None:

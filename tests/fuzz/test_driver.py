@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.fuzz import driver
+from conformance.fuzz.__main__ import app
 from conformance.fuzz.measure import Reached, measure, read_reached, write_reached
 from conformance.fuzz.report import write_report
 from conformance.fuzz.target import Finding, Target, execute, targets
@@ -113,3 +114,13 @@ def test_a_short_run_with_atheris(tmp_path: Path) -> None:
     journal = driver.read_journal(tmp_path)
     assert all(line["exit"] == 0 and not line["findings"] for line in journal)
     assert sum(line["executions"] for line in journal) >= 100
+
+
+@pytest.mark.parametrize("words", [("whole", "absent.bin"), ("nix", __file__)])
+def test_replay_of_what_is_not_there_is_one_error(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        app(["replay", *words])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and ("does not exist" in said or "no target 'nix'" in said)
