@@ -6,6 +6,19 @@ import io
 import os
 from pathlib import Path
 
+from PIL import Image
+
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    Image.DecompressionBombError,
+)
+"""What Pillow's plug-ins raise for damaged files: those of TIFF let any value stand for any other."""
+
 
 class BoundedFile(io.BufferedReader):
     """A file of which no more bytes are asked for than there are: Python sets memory aside for what is asked.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, PngImagePlugin
 
-from conformance.encoder.bounded_file import BoundedFile
+from conformance.encoder.bounded_file import PILLOW_ERRORS, BoundedFile
 from conformance.encoder.source import (
     BIT_DEPTHS,
     SIDE_MAX,
@@ -121,7 +121,7 @@ def read_rgb(path: Path, bit_depth: int | None = None) -> Picture:
                     return _narrowed(samples, 16, bit_depth)
                 upright = ImageOps.exif_transpose(picture)
                 return _of_array(np.asarray(upright.convert("RGB")), 8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise PictureFileError(f"{path}: cannot read the picture ({error})") from error
 
 

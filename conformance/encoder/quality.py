@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from conformance.encoder.bounded_file import BoundedFile
+from conformance.encoder.bounded_file import PILLOW_ERRORS, BoundedFile
+from conformance.encoder.picture_files import FORMATS
 from refdec.array_file import read_array
 from refdec.codestream.geometry import latent_size
 from refdec.errors import RefdecError
@@ -84,15 +85,16 @@ def interest_map(
 def load_map(path: Path, size: tuple[int, int]) -> Int8:
     """A map from a file, stretched to the latent grid by taking the nearest entry.
 
-    ``.npy``: integers ``[h, w]``; ``.txt`` or ``.csv``: rows of integers; a picture: grey 128 is index 0,
-    16 steps of grey are one index, so black is -8 and white is 8.
+    ``.npy``: integers ``[h, w]``; ``.txt`` or ``.csv``: rows of integers; a picture of a kind that the
+    encoder reads (:data:`~conformance.encoder.picture_files.FORMATS`): grey 128 is index 0, 16 steps of grey
+    are one index, so black is -8 and white is 8.
 
     :param size: coded rows and columns in luma samples.
     :raises QualityMapError: the file cannot be read, or an index is outside -8..8.
     """
     try:
         values = _read(path)
-    except (OSError, ValueError, SyntaxError, OverflowError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise QualityMapError(f"{path}: cannot read the quality map ({error})") from error
     if values.ndim != 2 or values.size == 0:
         raise QualityMapError(f"{path}: expected rows and columns, found shape {list(values.shape)}")
@@ -119,7 +121,7 @@ def _read(path: Path) -> npt.NDArray[np.int64]:
     with BoundedFile(path) as file:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            picture = Image.open(file)
+            picture = Image.open(file, formats=FORMATS)
         if picture.size[0] * picture.size[1] > MAX_BYTES:
             raise ValueError(f"{picture.size[0]} x {picture.size[1]} entries, allowed are {MAX_BYTES}")
         grey = np.asarray(picture.convert("L")).astype(np.int64)
