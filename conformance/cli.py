@@ -14,7 +14,7 @@ from conformance.bounds_command import bounds
 from conformance.coverage_command import coverage
 from conformance.encode_command import encode
 from conformance.evidence_command import evidence
-from conformance.executors.choose import DaskOption, require_one
+from conformance.executors.choose import DaskOption, JobsOption, require_one
 from conformance.fluster_command import fluster
 from conformance.generate_command import generate
 from conformance.help_groups import DECODERS, REPORTS, RUNNING, STREAMS
@@ -187,17 +187,7 @@ def verify(
             "--only", help="Pattern of stream names, e.g. 'odd-*'. Repeatable.", rich_help_panel=STREAMS
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=0,
-            max=256,
-            help="Processes; 0: in this one, without time-outs.",
-            rich_help_panel=RUNNING,
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     dask: DaskOption = None,
     timeout: Annotated[
         float, typer.Option("--timeout", min=0.1, help="Seconds for one stream.", rich_help_panel=RUNNING)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from conformance.help_groups import MUTANTS, REPORTS, RUNNING, STREAMS
+from conformance.executors.choose import JobsOption
+from conformance.help_groups import MUTANTS, REPORTS, STREAMS
 from refdec.atomic_file import atomic_file
 from refdec.command import MISMATCH, require_distinct, require_writable, somebody_watches
 
@@ -47,17 +48,7 @@ def mutants(
         bool,
         typer.Option("--good-only", help="Leave streams out that must be rejected.", rich_help_panel=STREAMS),
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=0,
-            max=256,
-            help="Processes; 0: in this one, without time-outs.",
-            rich_help_panel=RUNNING,
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all results as JSON.", rich_help_panel=REPORTS)
     ] = None,

@@ -14,6 +14,17 @@ from conformance.executors.processes import Processes
 from conformance.help_groups import RUNNING
 from refdec.command import UsageError
 
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=0,
+        max=256,
+        help="Processes; 0: in this one, without time-outs.",
+        rich_help_panel=RUNNING,
+    ),
+]
 DaskOption = Annotated[
     str | None,
     typer.Option(

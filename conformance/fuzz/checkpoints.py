@@ -120,7 +120,7 @@ def calibration(data: bytes) -> str:
 
 
 def _checkpoints() -> Iterator[bytes]:
-    yield _saved(_entropy_state())
+    yield _saved(entropy_state(1, CHROMA, 3))
     rest = torch.nn.Conv2d(2, 3, 3).state_dict()
     yield _saved({f"{SMALL}{name}": value for name, value in rest.items()})
     yield _saved({f"{SMALL}weight": rest["weight"].half(), "epoch": 3, "optimizer": {"state": {}}})
@@ -132,9 +132,12 @@ def _saved(state: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _entropy_state() -> dict[str, Any]:
-    """What the entropy stage needs of an official checkpoint."""
-    model = synthetic.entropy_model(1, CHROMA)
+def entropy_state(seed: int, component: int, gain_column: int) -> dict[str, Any]:
+    """What the entropy stage needs of an official checkpoint: tensors of a seeded model by official name.
+
+    :param gain_column: the one of 18 columns in which the gains stand.
+    """
+    model = synthetic.entropy_model(seed, component)
     state: dict[str, Any] = {}
     for name in ("conv1", "depthwise", "pointwise"):
         node = model.graphs[HYPER_SCALE_DECODER].node(name).tensors
@@ -144,8 +147,8 @@ def _entropy_state() -> dict[str, Any]:
         shifts = node["shift"].astype(np.int8).reshape(1, -1, 1, 1)
         state[f"{prefix}.per_channel_shifts"] = torch.from_numpy(shifts)
         state[f"{prefix}.is_quantized"] = torch.tensor([True])
-    gains = np.zeros((CHANNELS[CHROMA], 18), np.float32)
-    gains[:, 3] = model.constants["gain_log"].astype(np.float32) / 128
+    gains = np.zeros((CHANNELS[component], 18), np.float32)
+    gains[:, gain_column] = model.constants["gain_log"].astype(np.float32) / 128
     state["vr_vec.c"] = torch.from_numpy(gains)
     frequencies = np.diff(model.constants["z_cdf"].astype(np.int32), axis=1, prepend=0)
     state["hyper_entropy.freqs_int"] = torch.from_numpy(frequencies.astype(np.int32) * 4_000_000)

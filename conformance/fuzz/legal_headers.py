@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from conformance.fuzz.bytes_mutator import ODD_NUMBERS
-from conformance.fuzz.syntax_mutator import MOST_VALUES, CannotChange
-from refdec.codestream.syntax import ExpGolomb, Field, Group, Scope, Segment, walk
+from conformance.fuzz.syntax_mutator import CannotChange, WithinReason
+from refdec.codestream.syntax import ExpGolomb, Field, Scope, Segment, walk
 
 Values = Mapping[str, Any]
 """Values by element name, with the path of the object that holds it."""
@@ -37,7 +37,7 @@ def legal_header(
     return segment.make(scope)
 
 
-class _Legal:
+class _Legal(WithinReason):
     """A :class:`refdec.codestream.syntax.Visitor`."""
 
     def __init__(self, known: Values, changes: set[str | None], random: Random, bounds: Bounds) -> None:
@@ -53,20 +53,8 @@ class _Legal:
             return self._draw(element, scope, value)
         return value
 
-    def absent(self, element: Field, scope: Scope, value: Any) -> None:
-        """Nothing to draw."""
-
-    def group(self, element: Group, scope: Scope, count: int) -> Sequence[object]:
-        """As many objects as the values before say, within reason."""
-        if not 0 <= count <= MOST_VALUES:
-            raise CannotChange
-        return range(count)
-
     def _list(self, element: Field, scope: Scope, name: str) -> tuple[int, ...]:
-        assert element.count is not None
-        count = element.count(scope)
-        if not 0 <= count <= MOST_VALUES:
-            raise CannotChange
+        count = self.length(element, scope)
         values = list(self.known.get(name, ()))[:count]
         missing, kind = count - len(values), self.random.randrange(3)
         if missing and (kind or not values):

@@ -132,7 +132,29 @@ def _rewritten(
     return visitor.writer.bytes()
 
 
-class _Rewriter:
+class WithinReason:
+    """What two visitors share that change headers: groups and lists of :data:`MOST_VALUES` at the most."""
+
+    def absent(self, element: Field, scope: Scope, value: Any) -> None:
+        """An element that is not there asks for nothing."""
+
+    def group(self, element: Group, scope: Scope, count: int) -> Sequence[object]:
+        """As many objects as the values before say."""
+        return range(_reasonable(count))
+
+    def length(self, element: Field, scope: Scope) -> int:
+        """Values of a list."""
+        assert element.count is not None
+        return _reasonable(element.count(scope))
+
+
+def _reasonable(count: int) -> int:
+    if not 0 <= count <= MOST_VALUES:
+        raise CannotChange
+    return count
+
+
+class _Rewriter(WithinReason):
     """Writes a segment with known values; a :class:`refdec.codestream.syntax.Visitor`.
 
     :param known: value by element name.
@@ -153,20 +175,8 @@ class _Rewriter:
             value = self._draw(element, scope, value)
         return self._write(element, scope, value)
 
-    def absent(self, element: Field, scope: Scope, value: Any) -> None:
-        """Nothing to write."""
-
-    def group(self, element: Group, scope: Scope, count: int) -> Sequence[object]:
-        """As many objects as the values before say, within reason."""
-        if not 0 <= count <= MOST_VALUES:
-            raise CannotChange
-        return range(count)
-
     def _list(self, element: Field, scope: Scope, name: str) -> tuple[int, ...]:
-        assert element.count is not None
-        count = element.count(scope)
-        if not 0 <= count <= MOST_VALUES:
-            raise CannotChange
+        count = self.length(element, scope)
         before = list(self.known.get(name, ()))[:count]
         fill = before[-1] if before else 0
         values = before + [fill] * (count - len(before))

@@ -6,12 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from conformance.verify import synthetic
-from refdec.codestream import CHANNELS
-from refdec.models_io import HYPER_SCALE_DECODER
+from conformance.fuzz.checkpoints import entropy_state
 
 GAIN_COLUMN = 11
 
@@ -23,23 +20,7 @@ def tensors(seed: int, component: int) -> dict[str, Any]:
 
 @cache
 def _tensors(seed: int, component: int) -> dict[str, Any]:
-    model = synthetic.entropy_model(seed, component)
-    graph = model.graphs[HYPER_SCALE_DECODER]
-    state: dict[str, Any] = {}
-    for name in ("conv1", "depthwise", "pointwise"):
-        node = graph.node(name).tensors
-        prefix = f"hyper_scale_decoder.{name}"
-        state[f"{prefix}.weight"] = torch.from_numpy(node["weight"].copy())
-        state[f"{prefix}.bias"] = torch.from_numpy(node["bias"].copy())
-        shifts = node["shift"].astype(np.int8).reshape(1, -1, 1, 1)
-        state[f"{prefix}.per_channel_shifts"] = torch.from_numpy(shifts)
-        state[f"{prefix}.is_quantized"] = torch.tensor([True])
-    gains = np.zeros((CHANNELS[component], 18), np.float32)
-    gains[:, GAIN_COLUMN] = model.constants["gain_log"].astype(np.float32) / 128
-    state["vr_vec.c"] = torch.from_numpy(gains)
-    frequencies = np.diff(model.constants["z_cdf"].astype(np.int32), axis=1, prepend=0)
-    state["hyper_entropy.freqs_int"] = torch.from_numpy(frequencies.astype(np.int32) * 4_000_000)
-    state["hyper_entropy.is_quantized"] = torch.tensor([True])
+    state = entropy_state(seed, component, GAIN_COLUMN)
     state["epoch"] = 3
     state["optimizer"] = {"state": {}, "param_groups": []}
     return state
