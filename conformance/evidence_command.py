@@ -62,14 +62,14 @@ def run(
         raise UsageError("--output FILE is needed")
     require_writable(output, ".json")
     from conformance.evidence.collect import Voice
-    from conformance.evidence.record import ENGINES, NAME
+    from conformance.evidence.record import ENGINES, LAYOUTS, NAME, PRECISIONS
 
     if engine not in ENGINES:
         raise UsageError(f"--engine {engine}: expected {', '.join(ENGINES)}")
-    if layout not in ("contiguous", "channels_last"):
-        raise UsageError(f"--layout {layout}: expected contiguous or channels_last")
-    if precision not in ("float64", "float32"):
-        raise UsageError(f"--precision {precision}: expected float64 or float32")
+    if layout not in LAYOUTS:
+        raise UsageError(f"--layout {layout}: expected {' or '.join(LAYOUTS)}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision}: expected {' or '.join(PRECISIONS)}")
     if target is not None and re.fullmatch(NAME, target) is None:
         raise UsageError(f"--target {target}: expected a short name")
     voice = Voice(engine, threads, layout, device, precision)

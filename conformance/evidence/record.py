@@ -23,6 +23,7 @@ MAX_STREAMS = 10_000
 SHORT = r"[^\x00-\x1f\x7f-\x9f]{0,200}"
 NAME = r"[A-Za-z0-9][A-Za-z0-9 ._,+()/-]{0,99}"
 ENGINES = ("jit", "golden", "twin")
+LAYOUTS = ("contiguous", "channels_last")
 PRECISIONS = ("float64", "float32")
 KINDS = ("native", "emulated")
 CELL = re.compile(rf"(?:[0-9a-f]{{{DIGEST}}})?")
@@ -138,7 +139,7 @@ def _engine(fields: Fields) -> dict[str, Any]:
         "ran": {_name(ran, part): ran.strings(part, 3) for part in ran.names()},
         "compiled": compiled,
         "threads": fields.integer("threads", 1, 1024),
-        "layout": fields.choice("layout", ("contiguous", "channels_last")),
+        "layout": fields.choice("layout", LAYOUTS),
         "device": fields.text("device", r"[a-z0-9:]{1,20}"),
         # Files from before there was a choice do not name it.
         "precision": fields.choice("precision", PRECISIONS) if "precision" in fields else PRECISIONS[0],
